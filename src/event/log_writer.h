@@ -1,0 +1,19 @@
+/*
+ * log_writer - empties base/log's ring into a descriptor without ever
+ * blocking: at a turn's end when half full, else 100 ms after the first line.
+ */
+#ifndef EVENT_LOG_WRITER_H
+#define EVENT_LOG_WRITER_H
+
+#include "event/loop.h"
+
+struct log_writer;
+
+/* `fd` is the caller's and stays open. From now on lines gather. */
+MUST_CHECK enum status log_writer_start(struct loop *loop, int fd, struct log_writer **out, struct error *err);
+/* Another descriptor from now on (the log was rotated). */
+void log_writer_turn_to(struct log_writer *writer, int fd);
+/* Writes what it can, then lines go straight to standard error again. NULL is fine. */
+void log_writer_stop(struct log_writer *writer);
+
+#endif
