@@ -1,0 +1,47 @@
+/*
+ * house - the making of a state folder: registry, root, issuing and next
+ * issuing certificate, keys, tokens. All or nothing: what is left behind by a
+ * crash in the middle is cleared away by the next house_init.
+ *
+ * STATE/ (0700): registry.db; root.pem, root.key (encrypted under the
+ * recovery phrase); issuing.pem, issuing.key; next.pem, next.key; row.key;
+ * cli.token; server/SITE.pem and SITE.key; lock. Keys are 0600.
+ */
+#ifndef AUTHORITY_HOUSE_H
+#define AUTHORITY_HOUSE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/secret.h"
+#include "base/span.h"
+
+struct house_file {
+	const char *name; /* in STATE, no slash */
+	mode_t mode;
+	struct span bytes;
+};
+
+struct house_plan {
+	const char *state;        /* the folder; made (0700) when it is not there */
+	struct span site;         /* host name or IP literal; the trust domain is made from it */
+	bool make_server_certificate; /* by our own CA into STATE/server/, when no public one exists */
+	const struct house_file *files; /* what else belongs to the house, such as chatelaine.conf */
+	size_t file_count;
+	bool change_owner; /* everything, the folder too, to owner and group */
+	uid_t owner;
+	gid_t group;
+	/* Show the recovery phrase, or save it; called once, after everything is on the disk and
+	 * before it counts. Anything but OK undoes the house. Never NULL. */
+	enum status (*reveal)(void *arg, struct span phrase, struct error *err);
+	void *arg;
+};
+
+/* REFUSED: STATE holds a house already ("use another --state"), the site's name, a path; FAILED: the
+ * disk. Takes about a second (scrypt). */
+MUST_CHECK enum status house_init(const struct house_plan *plan, struct error *err);
+/* Is there one at `state`? */
+bool house_exists(const char *state);
+
+#endif
