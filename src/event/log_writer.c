@@ -38,7 +38,16 @@ static void on_due(struct timer *timer)
 	struct log_writer *writer = OWNER_OF(timer, struct log_writer, timer);
 
 	write_some(writer);
-	timer_set(loop_timers(writer->loop), timer, loop_now(writer->loop)->mono + MILLISECONDS(100));
+	log_writer_look(writer); /* what did not fit is tried again */
+}
+
+void log_writer_look(struct log_writer *writer)
+{
+	if (log_waiting() > LOG_RING_SIZE / 2)
+		write_some(writer);
+	if (log_waiting() && !timer_is_set(&writer->timer))
+		timer_set(loop_timers(writer->loop), &writer->timer,
+			  loop_now(writer->loop)->mono + MILLISECONDS(100));
 }
 
 enum status log_writer_start(struct loop *loop, int fd, struct log_writer **out, struct error *err)
@@ -50,7 +59,6 @@ enum status log_writer_start(struct loop *loop, int fd, struct log_writer **out,
 	writer->loop = loop;
 	writer->fd = fd;
 	timer_init(&writer->timer, on_due);
-	timer_set(loop_timers(loop), &writer->timer, loop_now(loop)->mono + MILLISECONDS(100));
 	log_gather(true);
 	*out = writer;
 	return OK;

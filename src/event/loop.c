@@ -16,8 +16,8 @@ struct loop {
 	struct clock_time now;
 	struct timer_wheel *wheel;
 	struct link again, tasks;
-	void (*beat)(void *arg);
-	void *beat_arg;
+	void (*at_end)(void *arg);
+	void *at_end_arg;
 	struct epoll_event events[EVENTS_A_TURN];
 	int events_count, events_at; /* of the turn under way */
 };
@@ -145,8 +145,6 @@ bool loop_turn(struct loop *loop, int wait_ms)
 		loop->events_count = epoll_wait(loop->epoll, loop->events, EVENTS_A_TURN, wait);
 	while (loop->events_count < 0 && errno == EINTR && wait_ms < 0);
 	loop->now = clock_read();
-	if (loop->beat)
-		loop->beat(loop->beat_arg);
 	timer_wheel_turn(loop->wheel, loop->now.mono);
 	for (loop->events_at = 0; loop->events_at < loop->events_count;) {
 		struct epoll_event *event = &loop->events[loop->events_at++];
@@ -160,6 +158,8 @@ bool loop_turn(struct loop *loop, int wait_ms)
 	loop->events_count = 0;
 	run_again(loop);
 	run_tasks(loop);
+	if (loop->at_end)
+		loop->at_end(loop->at_end_arg);
 	return !loop->stopped;
 }
 
@@ -184,8 +184,8 @@ struct timer_wheel *loop_timers(struct loop *loop)
 	return loop->wheel;
 }
 
-void loop_on_turn(struct loop *loop, void (*beat)(void *arg), void *arg)
+void loop_on_turn(struct loop *loop, void (*at_end)(void *arg), void *arg)
 {
-	loop->beat = beat;
-	loop->beat_arg = arg;
+	loop->at_end = at_end;
+	loop->at_end_arg = arg;
 }

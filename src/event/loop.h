@@ -65,7 +65,7 @@ void loop_stop(struct loop *loop);
 /* The time of this turn; read once. */
 const struct clock_time *loop_now(const struct loop *loop);
 struct timer_wheel *loop_timers(struct loop *loop);
-/* Called at the beginning of every turn, for the watchdog; NULL: nothing. */
-void loop_on_turn(struct loop *loop, void (*beat)(void *arg), void *arg);
+/* Called at the end of every turn, after the posted tasks: the watchdog's word, the log. NULL: nothing. */
+void loop_on_turn(struct loop *loop, void (*at_end)(void *arg), void *arg);
 
 #endif

@@ -1,0 +1,34 @@
+/*
+ * order - what the supervisor and its children tell each other: eight bytes
+ * and at most one descriptor, over a Unix socket pair. Fixed size and no
+ * text, because one end runs as root and parses nothing.
+ */
+#ifndef SERVE_ORDER_H
+#define SERVE_ORDER_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum order_verb {
+	/* child to supervisor */
+	ORDER_READY = 1,    /* serving; number = 0 */
+	ORDER_KILL_GATEWAY, /* authority: gateway `number` did not acknowledge a revocation */
+	/* supervisor to child */
+	ORDER_CHANNEL, /* + fd: gateway: the way to the authority; authority: to gateway `number` */
+	ORDER_BUNDLE,  /* + fd: files changed; take the new ones if they are good */
+	ORDER_LOG,     /* + fd: write log lines there from now on */
+	ORDER_DRAIN,   /* accept no more, end when idle or after `number` seconds */
+	ORDER_STOP,    /* end now, cleanly */
+};
+
+struct order {
+	uint32_t verb, number;
+};
+
+/* Non-blocking; `fd` (or -1) stays the caller's. REFUSED: the other end is gone or never reads. */
+MUST_CHECK enum status order_send(int socket, struct order order, int fd);
+/* OK: one order; *fd is the caller's or -1. AGAIN: none. REFUSED: the other end is gone. */
+MUST_CHECK enum status order_receive(int socket, struct order *order, int *fd);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * plan - what the supervisor must know of a configuration, in fixed shapes,
+ * made by the check role. Nothing in it is parsed; a plan crosses as a sealed
+ * memory descriptor with two bundles (see preparation.h).
+ */
+#ifndef SERVE_PLAN_H
+#define SERVE_PLAN_H
+
+#include <limits.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "serve/sandbox.h"
+
+enum { PLAN_LISTEN_MOST = 16, PLAN_WATCHED_MOST = 128, WORKERS_MOST = 64 };
+
+struct plan {
+	uint32_t size; /* of this struct: both ends are the same binary */
+	uint32_t workers;
+	uint32_t listen_count, watched_count;
+	struct address listen[PLAN_LISTEN_MOST];
+	struct sandbox_user gateway, authority;
+	char state[PATH_MAX];
+	char watched[PLAN_WATCHED_MOST][PATH_MAX]; /* files that the bundles hold, and the config file */
+};
+
+#endif

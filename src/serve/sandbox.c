@@ -1,0 +1,204 @@
+#include "serve/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/landlock.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum status sandbox_drop(struct sandbox_user user, struct error *err)
+{
+	int capability;
+
+	if (geteuid() == 0 && user.uid != 0) {
+		if (setgroups(0, NULL) || setresgid(user.gid, user.gid, user.gid) ||
+		    setresuid(user.uid, user.uid, user.uid))
+			return error_fail_errno(err, "cannot become user %u", (unsigned)user.uid);
+		if (setuid(0) == 0)
+			return error_fail(err, "could become root again");
+	}
+	/* Root without capabilities is left where no user was made for the role. */
+	for (capability = 0; geteuid() == 0 && capability < 64; capability++)
+		(void)prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return error_fail_errno(err, "cannot forbid new privileges");
+	return OK;
+}
+
+enum status sandbox_tie(pid_t supervisor, struct error *err)
+{
+	struct rlimit none = {0, 0};
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
+		return error_fail_errno(err, "cannot tie this process to its supervisor");
+	/* It may have died before the line above. */
+	if (getppid() != supervisor)
+		return error_fail(err, "the supervisor is gone");
+	if (prctl(PR_SET_DUMPABLE, 0) || setrlimit(RLIMIT_CORE, &none))
+		return error_fail_errno(err, "cannot forbid core dumps");
+	return OK;
+}
+
+/* What each version of Landlock knows of files; asking for more is an error. */
+static uint64_t known_rights(int version)
+{
+	uint64_t rights = (1u << 13) - 1; /* version 1: execute .. make_sym */
+
+	if (version >= 2)
+		rights |= 1u << 13; /* refer */
+	if (version >= 3)
+		rights |= 1u << 14; /* truncate */
+	return rights;
+}
+
+/* `folder` and what is below may be used in every way but execution; NULL: no file at all. */
+static enum status restrict_files(const char *folder, struct buffer *weaker, struct error *err)
+{
+	int version = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	struct landlock_ruleset_attr all = {.handled_access_fs = known_rights(version)};
+	struct landlock_path_beneath_attr below = {
+		.allowed_access = all.handled_access_fs & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE};
+	enum status status = OK;
+	int rules;
+
+	if (version < 1) {
+		buffer_add_text(weaker, "this kernel has no Landlock; ");
+		return OK;
+	}
+	rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
+	if (rules < 0)
+		return error_fail_errno(err, "cannot make Landlock rules");
+	if (folder) {
+		below.parent_fd = open(folder, O_PATH | O_CLOEXEC | O_DIRECTORY);
+		if (below.parent_fd < 0 ||
+		    syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &below, 0))
+			status = error_fail_errno(err, "cannot allow %s by Landlock", folder);
+		if (below.parent_fd >= 0)
+			close(below.parent_fd);
+	}
+	if (status == OK && syscall(SYS_landlock_restrict_self, rules, 0))
+		status = error_fail_errno(err, "cannot put Landlock rules in force");
+	close(rules);
+	return status;
+}
+
+/* What any process needs to compute, wait and end. */
+static const int common_calls[] = {
+	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(close),
+	SCMP_SYS(fstat), SCMP_SYS(lseek), SCMP_SYS(fcntl), SCMP_SYS(poll), SCMP_SYS(ppoll),
+	SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_create1),
+	SCMP_SYS(munmap), SCMP_SYS(madvise), SCMP_SYS(mremap), SCMP_SYS(brk), SCMP_SYS(mlock),
+	SCMP_SYS(munlock), SCMP_SYS(futex), SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday), SCMP_SYS(getrandom), SCMP_SYS(exit),
+	SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask), SCMP_SYS(restart_syscall), SCMP_SYS(getpid), SCMP_SYS(gettid),
+	SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(sched_yield), SCMP_SYS(tgkill),
+	SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
+	SCMP_SYS(shutdown), SCMP_SYS(getsockopt), SCMP_SYS(sysinfo),
+};
+
+static const int gateway_calls[] = {
+	SCMP_SYS(accept4), SCMP_SYS(connect), SCMP_SYS(setsockopt), SCMP_SYS(getsockname),
+	SCMP_SYS(getpeername),
+};
+
+static const int authority_calls[] = {
+	SCMP_SYS(accept4), SCMP_SYS(openat), SCMP_SYS(newfstatat), SCMP_SYS(stat), SCMP_SYS(lstat),
+	SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(ftruncate),
+	SCMP_SYS(fallocate), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rename),
+	SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(link), SCMP_SYS(linkat), SCMP_SYS(mkdir),
+	SCMP_SYS(mkdirat), SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(fchown), SCMP_SYS(flock),
+	SCMP_SYS(getdents64), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getcwd),
+	SCMP_SYS(memfd_create), SCMP_SYS(statx), SCMP_SYS(statfs), SCMP_SYS(fstatfs),
+	SCMP_SYS(umask), SCMP_SYS(utimensat), SCMP_SYS(getppid), SCMP_SYS(setitimer),
+};
+
+static int allow_all(scmp_filter_ctx filter, const int *calls, size_t count)
+{
+	size_t i;
+	int failed = 0;
+
+	for (i = 0; i < count; i++)
+		failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+	return failed;
+}
+
+/* Memory, but none that can be run. */
+static int allow_memory(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+				SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) |
+	       seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+				SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+}
+
+static int allow_internet(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+				SCMP_A0(SCMP_CMP_EQ, AF_INET)) |
+	       seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+				SCMP_A0(SCMP_CMP_EQ, AF_INET6));
+}
+
+/* A sanitizer's run-time asks for more than the program does. */
+#if defined(__SANITIZE_ADDRESS__)
+#define IS_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define IS_SANITIZED 1
+#endif
+#endif
+#ifndef IS_SANITIZED
+#define IS_SANITIZED 0
+#endif
+
+static enum status restrict_calls(const int *calls, size_t count, bool internet,
+				  struct buffer *weaker, struct error *err)
+{
+	scmp_filter_ctx filter;
+	int failed;
+
+	if (IS_SANITIZED || prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0) {
+		buffer_add_text(weaker, IS_SANITIZED ? "a sanitized build runs without seccomp; "
+						     : "this kernel has no seccomp; ");
+		return OK;
+	}
+	/* An errno, not a kill: a surprise in a library is then a failed call in the log, not an outage. */
+	filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	if (!filter)
+		return error_fail(err, "cannot make a system call filter");
+	failed = allow_all(filter, common_calls, sizeof common_calls / sizeof *common_calls) |
+		 allow_all(filter, calls, count) | allow_memory(filter) |
+		 (internet ? allow_internet(filter) : 0) | seccomp_load(filter);
+	seccomp_release(filter);
+	return failed ? error_fail(err, "cannot put the system call filter in force") : OK;
+}
+
+enum status sandbox_gateway(struct buffer *weaker, struct error *err)
+{
+	enum status status = restrict_files(NULL, weaker, err);
+
+	if (status != OK)
+		return status;
+	return restrict_calls(gateway_calls, sizeof gateway_calls / sizeof *gateway_calls, true, weaker,
+			      err);
+}
+
+enum status sandbox_authority(const char *state, struct buffer *weaker, struct error *err)
+{
+	enum status status = restrict_files(state, weaker, err);
+
+	if (status != OK)
+		return status;
+	return restrict_calls(authority_calls, sizeof authority_calls / sizeof *authority_calls, false,
+			      weaker, err);
+}

@@ -1,0 +1,33 @@
+/*
+ * sandbox - what a process gives up before it meets the outside: user,
+ * capabilities, files (Landlock), system calls (seccomp), core dumps, and
+ * life without its supervisor.
+ *
+ * What a kernel cannot do is left out and reported once in `weaker`; what
+ * fails though the kernel can do it is an error: no role runs half naked.
+ */
+#ifndef SERVE_SANDBOX_H
+#define SERVE_SANDBOX_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+/* The user that a role runs as; taken from root only. */
+struct sandbox_user {
+	uid_t uid;
+	gid_t gid;
+};
+
+/* Give up root for `user` (nothing to do when we are not root), all capabilities, and the way back. */
+MUST_CHECK enum status sandbox_drop(struct sandbox_user user, struct error *err);
+/* A gateway: no file, no Unix socket, no new program; TCP, its descriptors and memory. */
+MUST_CHECK enum status sandbox_gateway(struct buffer *weaker, struct error *err);
+/* The authority: files below `state` alone, no network, no new program. */
+MUST_CHECK enum status sandbox_authority(const char *state, struct buffer *weaker, struct error *err);
+/* End when the supervisor ends, leave no core with keys in it. For every role, after sandbox_drop. */
+MUST_CHECK enum status sandbox_tie(pid_t supervisor, struct error *err);
+
+#endif
