@@ -1,0 +1,78 @@
+/*
+ * policy - who may reach which path of one site.
+ *
+ * A policy is a rule for the site and one for each location under it. The
+ * longest location that the path lies in decides. A path that an upstream
+ * might read in two ways (ambiguous, a parameter, a location's name in other
+ * letters) must satisfy every rule it might meet. It never changes once made:
+ * to reload, make a new one and swap the pointer; only its memory of verdicts
+ * by group set changes, and that belongs to the one thread of its worker.
+ */
+#ifndef ACCESS_POLICY_H
+#define ACCESS_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "access/identity.h"
+#include "base/error.h"
+#include "base/span.h"
+
+struct allow_file;
+struct policy;
+struct roster;
+
+/* What a request without an accepted certificate meets, laxest last. */
+enum no_certificate {
+	NO_CERTIFICATE_INHERIT, /* as the site; for a site: explain */
+	NO_CERTIFICATE_DROP,    /* handshake refused; sites only */
+	NO_CERTIFICATE_EXPLAIN, /* an answer that a person can read */
+	NO_CERTIFICATE_WATCH,   /* let pass, and say who would have been refused */
+	NO_CERTIFICATE_ALLOW,   /* public */
+};
+
+/* "drop", "explain", "watch", "allow". */
+bool no_certificate_parse(struct span word, enum no_certificate *out);
+
+/* One rule as the config gives it; everything is borrowed for the call. */
+struct rule_options {
+	const char *path; /* location: begins with "/"; NULL for the site */
+	enum no_certificate no_certificate;
+	char *const *who; /* NULL-terminated group names, "everyone" among them; NULL: inherit, for a site everyone */
+	const struct allow_file *allow_file; /* must outlive the policy; NULL: inherit, for a site none */
+	const char *allow_path;              /* its name in the config, for the digest; NULL with allow_file NULL */
+};
+
+enum { POLICY_RULES = 256, POLICY_GROUPS = 64, POLICY_DIGEST_SIZE = 32 };
+
+/* `rules[0]` is the site's. REFUSED: a location twice, one that does not begin with "/" or is not
+ * normal, "drop" for a location, too many. */
+MUST_CHECK enum status policy_new(const struct rule_options *rules, size_t count, struct policy **out,
+				  struct error *err);
+void policy_free(struct policy *policy); /* NULL is fine */
+
+enum verdict {
+	VERDICT_PASS,
+	VERDICT_WATCHED,         /* passes, but would be refused if the rule were enforced */
+	VERDICT_NOBODY,          /* refused for what identity->who says */
+	VERDICT_NOT_ALLOWED,     /* known, but in none of the groups */
+	VERDICT_NOT_ON_FILE,     /* known, but the allow-file does not name it */
+	VERDICT_FILE_UNREADABLE, /* the allow-file cannot be read: nobody passes */
+};
+
+/* Decide. Cannot fail and does not block. `path` is the normalised path; `is_ambiguous` when it has
+ * more than one reading. `roster` is where group_set is looked up; may be NULL for nobody. */
+enum verdict policy_decide(struct policy *policy, struct span path, bool is_ambiguous,
+			   const struct identity *who, const struct roster *roster);
+/* Forget the verdicts by group set: the roster is another one, or a group set changed. */
+void policy_forget(struct policy *policy);
+
+/* The site's own mode, never INHERIT. */
+enum no_certificate policy_mode(const struct policy *policy);
+/* Whether any request of the site may need a certificate, so that the handshake must ask for one. */
+bool policy_asks(const struct policy *policy);
+/* SHA-256 over mode, who, allow-file and locations: equal digests are equal rules. */
+const uint8_t *policy_digest(const struct policy *policy);
+
+#endif

@@ -1,0 +1,119 @@
+/*
+ * route - which site a host name means, which rules it has, which service
+ * answers a path.
+ *
+ * Built from the config in one go and never changed; visits hold the routes
+ * they were walked under, so a reload swaps the pointer and the last visit
+ * frees the old. The structs *_options are what the config's keys fill.
+ */
+#ifndef DOOR_ROUTE_H
+#define DOOR_ROUTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "access/policy.h"
+#include "base/address.h"
+#include "base/error.h"
+#include "base/span.h"
+
+struct service;
+
+/* Lists are NULL-terminated arrays of texts; NULL is "not given". */
+struct location_options {
+	char *path;
+	enum no_certificate no_certificate;
+	char **who;
+	char *allow_file;
+};
+
+struct site_options {
+	char *name; /* host name, "*.example.com", or an IP address; no port */
+	char *preset; /* NULL: "generic" */
+	enum no_certificate no_certificate;
+	char **who;
+	char *allow_file;
+	char **dialects;         /* NULL: the preset's */
+	unsigned missing_status; /* 0: the preset's; 403, 400 or 401 */
+	struct location_options *locations;
+	size_t location_count;
+	/* Not the door's: read by serve/ and relay/. */
+	char **upstream;
+	char *certificate, *key;
+	char **open;
+};
+
+struct door_options {
+	char *contact;           /* on refusal pages; may be NULL */
+	char *domain;            /* the trust domain, from the bundle */
+	char **trusted_proxies;  /* IP addresses or networks (10.0.0.0/8) whose X-Forwarded-For is kept */
+	struct site_options *sites;
+	size_t site_count;
+	unsigned roster_max_age; /* seconds; 0: never too old */
+};
+
+/* A file's bytes as the bundle has them. Not OK: `err` says why it cannot be read. */
+struct route_files {
+	enum status (*read)(void *arg, const char *path, struct span *out, struct error *err);
+	void *arg;
+};
+
+/* What answers: the longest row of a site that the path lies in. serve/ makes the table. */
+struct route_service {
+	const char *site; /* a site's name; NULL: every site */
+	const char *path; /* "/" is the site's last resort; "/x/" takes what is under it, "/x" itself too */
+	const struct service *service;
+	void *arg;        /* the service's own, for example its upstream; outlives the routes */
+};
+
+struct site {
+	struct span name;  /* folded */
+	struct policy *policy;
+	unsigned rules_class; /* sites with equal rules have equal classes */
+	unsigned dialects;
+	const struct preset *preset;
+	uint16_t missing_status;
+	struct route_service *services; /* longest path first */
+	size_t service_count;
+	struct allow_file **allow_files;
+	size_t allow_file_count;
+};
+
+struct routes;
+
+/* Checks everything and names what is wrong (REFUSED). An unreadable allow-file is no error: its
+ * site refuses everybody, and a warning is logged. */
+MUST_CHECK enum status routes_new(const struct door_options *options, const struct route_files *files,
+				  const struct route_service *services, size_t service_count,
+				  struct routes **out, struct error *err);
+struct routes *routes_hold(struct routes *routes);
+void routes_release(struct routes *routes); /* NULL is fine */
+
+/* By a folded host name (wire/host_name): exact, then wildcard of one label. NULL: none. */
+const struct site *routes_find(const struct routes *routes, struct span host);
+/* The site whose rules hold for a handshake: by server name, and for none or an unknown one the
+ * strictest. Never NULL. */
+const struct site *routes_find_handshake(const struct routes *routes, struct span server_name);
+/* NULL: no service there. `path` is normalised. */
+const struct route_service *site_service(const struct site *site, struct span path);
+bool routes_trusts(const struct routes *routes, const struct address *peer);
+struct span routes_contact(const struct routes *routes);
+struct span routes_domain(const struct routes *routes);
+size_t routes_site_count(const struct routes *routes);
+const struct site *routes_site(const struct routes *routes, size_t index);
+
+/* What a kind of application wants; site options win over it. */
+struct preset {
+	const char *name;
+	unsigned dialects;
+	uint16_t missing_status;
+	const char *extra_lines;  /* forwarding headers beyond the usual, with CRLF; "" for none */
+	const char *json_path;    /* a path whose refusal is JSON with json_status; NULL: none */
+	uint16_t json_status;
+	const char *note;         /* for the config that init writes */
+};
+const struct preset *preset_find(struct span name); /* NULL: no such */
+const char *preset_names(void);                     /* "generic, rocketchat, ..." */
+
+#endif
