@@ -1,0 +1,42 @@
+/*
+ * tunnel - a WebSocket after its 101: bytes both ways, as they are.
+ *
+ * Made by relay/ when an upstream answers a true upgrade truly (RFC 6455
+ * section 4.2.2); from then on the service of its exchange. Nothing is masked,
+ * unmasked, split or joined. There is no idle limit; TCP keepalive finds dead
+ * peers. At most one read of each direction is held while the other side is
+ * slow, and nothing while both are idle.
+ *
+ * Client-ward the heads of frames are followed, so that a revocation can say
+ * Close 1008 where a frame ends: at once, also between two fragments; in the
+ * middle of a frame the upstream has 100 ms to finish that frame, then the
+ * client's side is cut without one. Upload is dropped from the first moment.
+ *
+ * Half-closed sides: the end of either side is passed on; the tunnel ends when
+ * both have ended.
+ */
+#ifndef RELAY_TUNNEL_H
+#define RELAY_TUNNEL_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/span.h"
+
+struct exchange;
+struct head;
+struct lease;
+struct relay;
+
+/* 24 base64 characters of 16 bytes, as the client's Sec-WebSocket-Key; `out` is the value that
+ * the upstream must answer, terminated. False: not a key. */
+enum { WEBSOCKET_ACCEPT_SIZE = 29 };
+bool tunnel_accept(struct span key, char out[static WEBSOCKET_ACCEPT_SIZE]);
+
+/* Upgrades the exchange with `answer` and takes the lease. `early` are bytes that the upstream sent
+ * behind its head. REFUSED: no tunnel is free; nothing was taken. */
+MUST_CHECK enum status tunnel_start(struct relay *relay, struct exchange *exchange,
+				    struct lease *lease, const struct head *answer,
+				    struct span early, struct error *err);
+
+#endif

@@ -1,0 +1,75 @@
+/*
+ * upstream - one application server that requests are relayed to: where it
+ * is, how long we wait for it, and how it has behaved.
+ *
+ * An upstream is a URL of the config, http://HOST[:PORT] or unix:/PATH. It is
+ * reachable once it has addresses: a URL with an IP literal or a Unix socket
+ * has them from its init; a name gets them by upstream_resolve, from the
+ * config's checker today and from a resolver process as soon as there is one.
+ * Nothing here asks DNS, opens a socket or keeps time.
+ *
+ * Health is passive: after FAILURES_TO_DOWN connections in a row that failed,
+ * the upstream is passed over for DOWN_TIME when there is another one to ask.
+ */
+#ifndef RELAY_UPSTREAM_H
+#define RELAY_UPSTREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "base/error.h"
+#include "base/span.h"
+
+enum {
+	UPSTREAM_ADDRESSES = 8,
+	UPSTREAM_NAME_SIZE = 272, /* as shown to people: host, colon, port */
+};
+
+/* Times in microseconds. */
+struct upstream_limits {
+	int64_t connect;      /* a connection that is not made by then has failed (502) */
+	int64_t first_byte;   /* from the last byte of the request to the first of the answer (504) */
+	int64_t quiet;        /* silence inside a body while we would take bytes; then it is cut */
+	int64_t wait;         /* for a free connection when all are in use (503) */
+	int64_t idle;         /* an unused connection is closed after it */
+	int64_t age;          /* a connection older than it is not used again */
+	unsigned most;        /* connections in all, a worker */
+	unsigned idle_most;   /* unused ones kept, a worker */
+	unsigned waiting_most; /* requests that wait for a connection; further ones get 503 */
+};
+
+struct upstream {
+	struct address addresses[UPSTREAM_ADDRESSES];
+	unsigned addresses_count, next_address;
+	char name[UPSTREAM_NAME_SIZE]; /* for logs and refusals; terminated */
+	char host[UPSTREAM_NAME_SIZE]; /* what is to be resolved; empty when nothing is */
+	uint16_t port;
+	struct upstream_limits limits;
+	unsigned failures;  /* in a row */
+	int64_t down_until; /* mono */
+};
+
+/* connect 5 s, first byte 60 s, quiet 10 min, wait 5 s, idle 50 s, age 1 h; 512 connections,
+ * 64 idle, 1024 waiting. */
+struct upstream_limits upstream_limits_default(void);
+
+/* REFUSED: not a URL that can be an upstream; the text says what is wrong with it. */
+MUST_CHECK enum status upstream_init(struct upstream *upstream, struct span url,
+				     const struct upstream_limits *limits, struct error *err);
+/* False: its name has not been resolved yet. */
+bool upstream_has_address(const struct upstream *upstream);
+/* The answer to `host`; ports are the upstream's own. At most UPSTREAM_ADDRESSES are kept; an
+ * empty answer keeps what was there. */
+void upstream_resolve(struct upstream *upstream, const struct address *addresses, size_t count);
+
+/* The address to try next: the one that worked last, else the one after it. */
+const struct address *upstream_address(const struct upstream *upstream);
+/* A connection was made. */
+void upstream_worked(struct upstream *upstream);
+/* A connection could not be made: the next address is the next to be tried. */
+void upstream_failed(struct upstream *upstream, int64_t now);
+bool upstream_is_down(const struct upstream *upstream, int64_t now);
+
+#endif
