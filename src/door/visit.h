@@ -1,0 +1,59 @@
+/*
+ * visit - one exchange on its walk through the door, and the guest: one
+ * connection as the door knows it.
+ *
+ * The guest lies behind struct connection, the visit begins with its struct
+ * exchange; http/ allocates both without knowing them. A visit holds the
+ * routes it was walked under, so that its site stays while it lives.
+ */
+#ifndef DOOR_VISIT_H
+#define DOOR_VISIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "access/identity.h"
+#include "base/span.h"
+#include "door/refusal.h"
+#include "http/exchange.h"
+
+struct connection;
+struct door;
+struct guest;
+struct routes;
+struct site;
+
+enum room { ROOM_IDENTIFY, ROOM_LIMIT, ROOM_AUTHORIZE, ROOM_SERVE, ROOM_LEFT };
+
+struct visit {
+	struct exchange exchange; /* first: the two have one address */
+	struct guest *guest;
+	struct routes *routes;    /* held; NULL before IDENTIFY and for unreadable requests */
+	const struct site *site;  /* in routes; NULL: the Host names none */
+	struct identity who;
+	enum room room;
+	enum refusal why;         /* of a refusal; else NONE */
+	enum refusal watched;     /* passed, but for this it would have been refused */
+	bool is_walked;           /* the gauges count it */
+};
+
+static inline struct visit *visit_of(struct exchange *exchange)
+{
+	return (struct visit *)(void *)exchange;
+}
+
+/* The header lines that only we may set, identity and forwarding, each with CRLF, no empty line
+ * behind them: write them last into the request that goes upstream. Valid until control returns to
+ * the loop. Prepared once a connection; after `open` of a service it cannot fail. */
+struct span visit_lines(struct exchange *exchange);
+/* A tunnel needs them no more: give their memory back. */
+void visit_drop_lines(struct exchange *exchange);
+/* For services that show who is there (the example, enroll): text, borrowed until control returns
+ * to the loop; empty when nobody is known. */
+struct visit_facts {
+	struct span device, person, email, label;
+	bool is_known;
+};
+void visit_facts(struct exchange *exchange, struct visit_facts *out);
+
+#endif
