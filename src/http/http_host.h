@@ -1,0 +1,116 @@
+/*
+ * http_host - what all connections of one worker share: limits, memory, and the hooks through
+ * which the door takes part. http/ knows nothing else of the door.
+ *
+ * Filled by the door (sizes, hooks) and serve/ (loop, limits), then http_host_init. Outlives its
+ * connections; a reload makes no new one but changes what the hooks look at.
+ */
+#ifndef HTTP_HTTP_HOST_H
+#define HTTP_HTTP_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/list.h"
+#include "base/slab.h"
+#include "http/body.h"
+
+struct connection;
+struct exchange;
+struct field;
+struct loop;
+struct stream;
+
+/* Times in microseconds. Defaults: http_limits_default. */
+struct http_limits {
+	int64_t handshake_time;  /* 10 s: from accepting to the end of the TLS handshake */
+	int64_t head_time;       /* 15 s: from a head's first byte to its last */
+	int64_t idle_time;       /* 75 s: no request under way; or the client moves less than 4 KB */
+	int64_t linger_time;     /* 1 s: reading on after our last byte, so that it arrives */
+	int64_t revoke_time;     /* 200 ms: for a last word after connection_end */
+	size_t head_bytes;       /* 16 KB: request line, fields and the empty line */
+	size_t spill_bytes;      /* 16 KB: a body's ceiling */
+	size_t bulk_bytes;       /* 128 KB: the ceiling of an up body with a large length; one read */
+	size_t drain_bytes;      /* 256 KB: request body read and thrown away to keep a connection */
+	size_t allowance;        /* 256 KB: bytes read or written a handler call */
+	unsigned exchanges_a_call; /* 16: requests answered a handler call */
+	size_t connections;      /* 20,000 a worker */
+	size_t memory_slabs;     /* 16,384: heads and spills of 16 KB at once */
+};
+void http_limits_default(struct http_limits *limits);
+
+/* Why there is an answer without a walk. http/ gives the status, the door the page. */
+enum bad_request {
+	BAD_HEAD,            /* 400: not HTTP/1.1, ambiguous, forbidden bytes */
+	BAD_BODY,            /* 400: chunks that are none; a bad trailer */
+	BAD_HTTPS_ONLY,      /* 400: plain HTTP on the TLS port */
+	BAD_TOO_SLOW,        /* 408: the head was not complete in time */
+	BAD_TARGET_TOO_LONG, /* 414 */
+	BAD_EXPECTATION,     /* 417: not 100-continue */
+	BAD_HEAD_TOO_LARGE,  /* 431: bytes or number of fields */
+	BAD_NOT_IMPLEMENTED, /* 501: a method or transfer coding that we do not know */
+	BAD_VERSION,         /* 505 */
+	BAD_REQUESTS         /* how many there are */
+};
+unsigned bad_request_status(enum bad_request why);
+/* One sentence, without a full stop; fit for a page and the log. */
+const char *bad_request_text(enum bad_request why);
+
+struct http_host {
+	/* -- filled before http_host_init -- */
+	struct loop *loop;
+	struct http_limits limits;
+	size_t guest_size; /* the door's part of each connection: zeroed at birth, see connection_guest */
+	size_t visit_size; /* >= sizeof(struct exchange) */
+	void *arg;         /* the door's; for hooks that find it by connection_host(c)->arg */
+
+	/* All may be NULL but on_exchange. */
+	/* First byte was a TLS record's: make the TLS stream over the descriptor of `plain`, which
+	 * stays open and is then no longer read; `plain` is freed by the caller without closing it.
+	 * The bytes already read are fed to the new stream by the caller. NULL: no TLS here. */
+	enum status (*secure)(struct connection *connection, int fd, struct stream **out,
+			      struct error *err);
+	/* The handshake is over, or a plain connection was born: enter presence, read the roster.
+	 * May call connection_end. */
+	void (*on_secured)(struct connection *connection);
+	/* A request head is complete: walk it. Must lead to exchange_hand_over, now or later. */
+	void (*on_exchange)(struct exchange *exchange);
+	/* An answer without a walk: must call exchange_hand_over (or page_send) now; the connection
+	 * closes after it. NULL: a bare text is sent. x->request may be the empty head. */
+	void (*on_bad_request)(struct exchange *exchange, enum bad_request why);
+	/* May this trailer of the request go on? NULL: yes. */
+	bool (*keeps_trailer)(struct exchange *exchange, const struct field *trailer);
+	/* exchange_upgrade: copy of request and target what the log will want; they go after this. */
+	void (*on_tunnel)(struct exchange *exchange);
+	/* The exchange is over; the log line. Last use of the visit. */
+	void (*on_left)(struct exchange *exchange);
+	/* Leave presence; the guest goes after this. Called exactly once for each connection. `err`
+	 * has the reason when the handshake or the transport failed, else its text is empty. */
+	void (*on_closed)(struct connection *connection, enum ending why, const struct error *err);
+
+	/* -- http's own -- */
+	struct slabs connections, visits, heads, spills, bulk;
+	struct link live;  /* struct connection.in_host */
+	uint64_t next_id;
+	char *receive;     /* the worker's buffer for bodies; bulk_bytes */
+	int64_t date_second; /* the Date field's text is made once a second */
+	char date[32];
+	bool draining;
+};
+
+/* Fills the rest; limits must be set. */
+MUST_CHECK enum status http_host_init(struct http_host *host, struct error *err);
+/* All connections must be gone. */
+void http_host_release(struct http_host *host);
+/* Every connection finishes what is under way and closes; new ones are for the caller to refuse.
+ * Tunnels stay until http_host_end. */
+void http_host_drain(struct http_host *host);
+/* connection_end for all of them. */
+void http_host_end(struct http_host *host, enum ending why);
+size_t http_host_connections(const struct http_host *host);
+/* "Sat, 21 Nov 2026 03:13:30 GMT" of this turn. */
+struct span http_host_date(struct http_host *host);
+
+#endif

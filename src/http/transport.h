@@ -1,0 +1,94 @@
+/*
+ * transport - one HTTP version on one connection: makes exchanges, writes answers. Fillings:
+ * transport_h1 (and, later, transport_h2).
+ *
+ * A transport reads and writes through the four connection_ functions below and never touches
+ * stream or loop itself. It owns its exchanges. It never frees anything inline: what is over is
+ * collected in `tidy`, which the connection posts for it.
+ */
+#ifndef HTTP_TRANSPORT_H
+#define HTTP_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/error.h"
+#include "base/list.h"
+#include "http/body.h"
+#include "http/http_host.h"
+
+struct connection;
+struct exchange;
+struct field;
+struct head;
+struct transport;
+
+struct transport_ops {
+	const char *name; /* "h1" */
+	/* -- from the connection -- */
+	void (*on_readable)(struct transport *); /* read until drained or the allowance is used */
+	void (*on_writable)(struct transport *); /* the stream takes bytes again */
+	void (*tidy)(struct transport *);        /* posted: let go what is over, begin what waits */
+	void (*on_late)(struct transport *);     /* its deadline passed: answer 408 or close */
+	void (*drain)(struct transport *);       /* no request after those under way */
+	/* The connection ends by decision; true: a last word is on its way (see service->revoke). */
+	bool (*revoke)(struct transport *, enum ending why);
+	/* Cancel and release every exchange; the last call. */
+	void (*release)(struct transport *, enum ending why);
+	/* -- from exchange_: the same contracts -- */
+	void (*send_head)(struct exchange *, const struct head *, bool no_body);
+	void (*send_interim)(struct exchange *, const struct head *);
+	void (*upgrade)(struct exchange *, const struct head *);
+	void (*send_trailers)(struct exchange *, const struct field *, size_t count);
+	void (*want_body)(struct exchange *);
+	void (*flush)(struct exchange *);
+	void (*close_after)(struct exchange *);
+};
+
+struct transport {
+	const struct transport_ops *ops;
+	struct connection *connection;
+	struct http_host *host;
+	struct link exchanges; /* struct exchange.in_transport */
+};
+
+/* The h1 filling lives in memory of transport_h1_size() bytes that the connection gives. `first`:
+ * bytes that were read already. https_only: plain HTTP on a TLS port, every head gets that answer. */
+size_t transport_h1_size(void);
+struct transport *transport_h1_init(void *memory, struct connection *connection, struct span first,
+				    bool https_only);
+
+/* -- exchanges, for transports -- */
+/* From the host's slab, zeroed, bodies set up with their service trampolines. NULL: ceiling. */
+struct exchange *exchange_new(struct transport *transport);
+/* Service cancelled if its answer has not ended, released, on_left, given back. */
+void exchange_free(struct exchange *exchange, enum ending why);
+/* Cancel and release the service so that another may answer; only before anything was written. */
+void exchange_cut_service(struct exchange *exchange);
+/* Has the service shown, or failed, all of the answer? */
+bool exchange_is_answered(const struct exchange *exchange);
+
+/* -- connection, for transports -- */
+/* OK: *got bytes (0: the peer's end). AGAIN: drained. Else the connection is lost already. */
+enum status connection_read(struct connection *connection, char *into, size_t room, size_t *got);
+/* OK or AGAIN with *taken bytes gathered by the stream; AGAIN: on_writable comes. REFUSED: lost. */
+enum status connection_write(struct connection *connection, const struct iovec *parts, int count,
+			     size_t *taken);
+void connection_flush(struct connection *connection);
+/* Post `tidy` for the end of this turn. */
+void connection_tidy(struct connection *connection);
+/* Call on_readable again in the next turn: the allowance is used. */
+void connection_again(struct connection *connection);
+/* When on_late is due, mono; INT64_MAX: no deadline. */
+void connection_deadline(struct connection *connection, int64_t mono);
+/* Nothing more to do: flush and close in good order; why = ENDED_DONE, ENDED_LATE, ... */
+void connection_close(struct connection *connection, enum ending why);
+/* The same at once, without a word (TCP reset). */
+void connection_abort(struct connection *connection, enum ending why, const struct error *err);
+int64_t connection_now(const struct connection *connection); /* mono */
+/* Open, and nothing was decided against it: reading and writing make sense. */
+bool connection_is_open(const struct connection *connection);
+
+#endif
