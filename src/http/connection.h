@@ -2,8 +2,7 @@
  * connection - one client: its stream, its transport, its deadlines, its end.
  *
  * States, each a row of a table in connection.c:
- *   FIRST_BYTE   a TLS listener; one read tells TLS from plain HTTP
- *   HANDSHAKE    the TLS stream works
+ *   HANDSHAKE    the stream secures itself; plain HTTP on the TLS port gets its one answer here
  *   OPEN         the transport reads and writes
  *   ENDING       connection_end: nothing is read, a tunnel may say a last word
  *   CLOSING      flush, close_notify, FIN; then a short drain of what the client still sends
@@ -29,8 +28,8 @@ struct connection;
 struct stream;
 
 struct connection_birth {
-	struct stream *stream;      /* plain; taken, on failure too */
-	bool wants_tls;             /* FIRST_BYTE comes first; host->secure must be there */
+	struct stream *stream;      /* not started yet; taken, on failure too */
+	bool is_tls;                /* it is a tls_stream: the handshake comes first */
 	struct address peer;        /* as it stands in the log and X-Real-IP */
 	void *listener;             /* the maker's; connection_listener gives it back */
 };
@@ -44,7 +43,7 @@ struct connection *connection_of_guest(void *guest);   /* the way back, for pres
 void *connection_listener(const struct connection *connection);
 struct stream *connection_stream(struct connection *connection); /* for tls_stream_peer */
 const struct address *connection_peer(const struct connection *connection);
-bool connection_is_secure(const struct connection *connection); /* the handshake is over */
+bool connection_is_secure(const struct connection *connection); /* TLS, and the handshake is over */
 uint64_t connection_id(const struct connection *connection);
 int64_t connection_born(const struct connection *connection); /* mono */
 /* Requests so far. */

@@ -21,7 +21,6 @@ struct connection;
 struct exchange;
 struct field;
 struct loop;
-struct stream;
 
 /* Times in microseconds. Defaults: http_limits_default. */
 struct http_limits {
@@ -67,11 +66,6 @@ struct http_host {
 	void *arg;         /* the door's; for hooks that find it by connection_host(c)->arg */
 
 	/* All may be NULL but on_exchange. */
-	/* First byte was a TLS record's: make the TLS stream over the descriptor of `plain`, which
-	 * stays open and is then no longer read; `plain` is freed by the caller without closing it.
-	 * The bytes already read are fed to the new stream by the caller. NULL: no TLS here. */
-	enum status (*secure)(struct connection *connection, int fd, struct stream **out,
-			      struct error *err);
 	/* The handshake is over, or a plain connection was born: enter presence, read the roster.
 	 * May call connection_end. */
 	void (*on_secured)(struct connection *connection);

@@ -9,7 +9,8 @@
  *   release    exactly once, last of all; the exchange goes away after it
  * The answer has ended when exchange->down is ENDED or FAILED (or exchange_answer was called with
  * no_body). From then on the service is out: only release is still called. A service may end its
- * answer before the request's body is over; the transport throws the rest away.
+ * answer before the request's body is over; the transport throws the rest away. A tunnel is over
+ * when `down` is: what was shown is written, then the connection closes and `up` is dropped.
  *
  * No function of http/ frees an exchange inline: inside any of these (and inside the service's own
  * handlers) `exchange` stays valid until the end of the loop's turn, or until release.

@@ -54,11 +54,9 @@ struct transport {
 	struct link exchanges; /* struct exchange.in_transport */
 };
 
-/* The h1 filling lives in memory of transport_h1_size() bytes that the connection gives. `first`:
- * bytes that were read already. https_only: plain HTTP on a TLS port, every head gets that answer. */
+/* The h1 filling lives in memory of transport_h1_size() bytes that the connection gives. */
 size_t transport_h1_size(void);
-struct transport *transport_h1_init(void *memory, struct connection *connection, struct span first,
-				    bool https_only);
+struct transport *transport_h1_init(void *memory, struct connection *connection);
 
 /* -- exchanges, for transports -- */
 /* From the host's slab, zeroed, bodies set up with their service trampolines. NULL: ceiling. */
