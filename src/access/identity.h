@@ -30,7 +30,7 @@ struct identity {
 	enum who who;
 	uint8_t device[16];   /* set for everything but NO_CERTIFICATE and UNKNOWN */
 	uint32_t group_set;   /* a row of the roster's group sets */
-	int64_t not_before, not_after; /* seconds since 1970; not_after is the first second out of force */
+	int64_t not_before, not_after; /* seconds since 1970; in force from the one to the other, both included */
 };
 
 /* Nobody, for this reason. */

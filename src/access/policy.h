@@ -3,8 +3,7 @@
  *
  * A policy is a rule for the site and one for each location under it. The
  * longest location that the path lies in decides. A path that an upstream
- * might read in two ways (ambiguous, a parameter, a location's name in other
- * letters) must satisfy every rule it might meet. It never changes once made:
+ * might read in two ways (a second reading, a location's name in other letters) must satisfy every rule it might meet. It never changes once made:
  * to reload, make a new one and swap the pointer; only its memory of verdicts
  * by group set changes, and that belongs to the one thread of its worker.
  */
@@ -22,6 +21,7 @@
 struct allow_file;
 struct policy;
 struct roster;
+struct value_texts;
 
 /* What a request without an accepted certificate meets, laxest last. */
 enum no_certificate {
@@ -39,7 +39,7 @@ bool no_certificate_parse(struct span word, enum no_certificate *out);
 struct rule_options {
 	const char *path; /* location: begins with "/"; NULL for the site */
 	enum no_certificate no_certificate;
-	char *const *who; /* NULL-terminated group names, "everyone" among them; NULL: inherit, for a site everyone */
+	const struct value_texts *who; /* group names, "everyone" may be among them; empty or NULL: inherit, for a site everyone */
 	const struct allow_file *allow_file; /* must outlive the policy; NULL: inherit, for a site none */
 	const char *allow_path;              /* its name in the config, for the digest; NULL with allow_file NULL */
 };
@@ -61,9 +61,9 @@ enum verdict {
 	VERDICT_FILE_UNREADABLE, /* the allow-file cannot be read: nobody passes */
 };
 
-/* Decide. Cannot fail and does not block. `path` is the normalised path; `is_ambiguous` when it has
- * more than one reading. `roster` is where group_set is looked up; may be NULL for nobody. */
-enum verdict policy_decide(struct policy *policy, struct span path, bool is_ambiguous,
+/* Decide. Cannot fail and does not block. `path` is the normalised path, `other` its second reading
+ * (wire/target) or empty. `roster` is where group_set is looked up; may be NULL for nobody. */
+enum verdict policy_decide(struct policy *policy, struct span path, struct span other,
 			   const struct identity *who, const struct roster *roster);
 /* Forget the verdicts by group set: the roster is another one, or a group set changed. */
 void policy_forget(struct policy *policy);

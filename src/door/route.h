@@ -17,65 +17,65 @@
 #include "base/address.h"
 #include "base/error.h"
 #include "base/span.h"
+#include "config/config_value.h"
 
 struct service;
 
-/* Lists are NULL-terminated arrays of texts; NULL is "not given". */
+/* Zero is "not given" everywhere. Borrowed for routes_new; the files' bytes are copied. */
 struct location_options {
 	char *path;
-	enum no_certificate no_certificate;
-	char **who;
-	char *allow_file;
+	int no_certificate; /* enum no_certificate */
+	struct value_texts who;
+	struct value_file allow_file; /* value_watched_file: unreadable refuses, and says so */
 };
 
 struct site_options {
-	char *name; /* host name, "*.example.com", or an IP address; no port */
+	char *name;   /* host name, "*.example.com", or an IP address; no port */
 	char *preset; /* NULL: "generic" */
-	enum no_certificate no_certificate;
-	char **who;
-	char *allow_file;
-	char **dialects;         /* NULL: the preset's */
-	unsigned missing_status; /* 0: the preset's; 403, 400 or 401 */
+	int no_certificate;
+	struct value_texts who;
+	struct value_file allow_file;
+	struct value_texts dialects; /* none: the preset's */
+	int missing_status;          /* 0: the preset's; 403, 400 or 401 */
 	struct location_options *locations;
 	size_t location_count;
 	/* Not the door's: read by serve/ and relay/. */
-	char **upstream;
-	char *certificate, *key;
-	char **open;
+	struct value_texts upstream;
+	struct value_file certificate, key;
+	struct value_texts open;
 };
 
 struct door_options {
-	char *contact;           /* on refusal pages; may be NULL */
-	char *domain;            /* the trust domain, from the bundle */
-	char **trusted_proxies;  /* IP addresses or networks (10.0.0.0/8) whose X-Forwarded-For is kept */
+	char *contact;  /* on refusal pages; may be NULL */
+	char *domain;   /* the trust domain, "" while unknown */
+	struct value_texts trusted_proxies; /* IP addresses or networks (10.0.0.0/8) whose X-Forwarded-For is kept */
 	struct site_options *sites;
 	size_t site_count;
-	unsigned roster_max_age; /* seconds; 0: never too old */
-};
-
-/* A file's bytes as the bundle has them. Not OK: `err` says why it cannot be read. */
-struct route_files {
-	enum status (*read)(void *arg, const char *path, struct span *out, struct error *err);
-	void *arg;
+	int64_t roster_max_age; /* microseconds; 0: never too old */
 };
 
 /* What answers: the longest row of a site that the path lies in. serve/ makes the table. */
 struct route_service {
 	const char *site; /* a site's name; NULL: every site */
 	const char *path; /* "/" is the site's last resort; "/x/" takes what is under it, "/x" itself too */
+	const struct service *service; /* outlives the routes */
+};
+
+struct site_route {
+	struct span path;
 	const struct service *service;
-	void *arg;        /* the service's own, for example its upstream; outlives the routes */
 };
 
 struct site {
-	struct span name;  /* folded */
+	struct span name;  /* folded; without "*" for a wildcard: ".example.com" */
+	bool is_wildcard;
 	struct policy *policy;
 	unsigned rules_class; /* sites with equal rules have equal classes */
 	unsigned dialects;
 	const struct preset *preset;
 	uint16_t missing_status;
-	struct route_service *services; /* longest path first */
-	size_t service_count;
+	struct site_route *routes; /* longest path first */
+	size_t route_count;
 	struct allow_file **allow_files;
 	size_t allow_file_count;
 };
@@ -84,7 +84,7 @@ struct routes;
 
 /* Checks everything and names what is wrong (REFUSED). An unreadable allow-file is no error: its
  * site refuses everybody, and a warning is logged. */
-MUST_CHECK enum status routes_new(const struct door_options *options, const struct route_files *files,
+MUST_CHECK enum status routes_new(const struct door_options *options,
 				  const struct route_service *services, size_t service_count,
 				  struct routes **out, struct error *err);
 struct routes *routes_hold(struct routes *routes);
@@ -96,10 +96,11 @@ const struct site *routes_find(const struct routes *routes, struct span host);
  * strictest. Never NULL. */
 const struct site *routes_find_handshake(const struct routes *routes, struct span server_name);
 /* NULL: no service there. `path` is normalised. */
-const struct route_service *site_service(const struct site *site, struct span path);
+const struct service *site_service(const struct site *site, struct span path);
 bool routes_trusts(const struct routes *routes, const struct address *peer);
 struct span routes_contact(const struct routes *routes);
 struct span routes_domain(const struct routes *routes);
+int64_t routes_roster_max_age(const struct routes *routes);
 size_t routes_site_count(const struct routes *routes);
 const struct site *routes_site(const struct routes *routes, size_t index);
 

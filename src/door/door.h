@@ -1,0 +1,102 @@
+/*
+ * door - one worker's door: routes, presence and the roster put together, and
+ * hung into http/ as hooks.
+ *
+ * serve/ makes one a worker, gives it rosters and options as they change, and
+ * passes on what the authority says. Whatever would be refused after such a
+ * change ends what is live, 256 connections a turn. The TLS questions below
+ * need no OpenSSL and keep nothing but the certificate's bytes.
+ */
+#ifndef DOOR_DOOR_H
+#define DOOR_DOOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "access/identity.h"
+#include "base/error.h"
+#include "base/span.h"
+#include "door/presence.h"
+#include "door/route.h"
+
+struct connection;
+struct door;
+struct http_host;
+struct loop;
+struct roster;
+struct score_page;
+struct tls_peer;
+
+/* A CA certificate of ours: with the key identifier that its leaves name, for Client-Cert-Chain. */
+struct door_issuer {
+	struct span der;
+	struct span key_id; /* subjectKeyIdentifier's octets, 20; how a leaf's issuer is told */
+};
+
+struct door_setup {
+	struct loop *loop;
+	const struct roster *roster; /* NULL: none yet, nobody is known; stays the caller's */
+	struct score_page *score;    /* NULL: nothing is counted */
+	const struct door_options *options; /* read before door_new returns */
+	const struct route_service *services;
+	size_t service_count;
+	const struct door_issuer *issuers; /* copied */
+	size_t issuer_count;
+	/* Who is at the other end of this secured connection; NULL: by stream/tls_stream. Tests say
+	 * whom they like. False: not a TLS connection. */
+	bool (*peer)(struct connection *connection, struct tls_peer *out);
+};
+
+/* REFUSED: the options, by what is wrong with them. */
+MUST_CHECK enum status door_new(const struct door_setup *setup, struct door **out, struct error *err);
+/* All connections must be gone. NULL is fine. */
+void door_free(struct door *door);
+/* Sizes, arg and hooks; loop, limits and `secure` are serve's. */
+void door_fill_host(struct door *door, struct http_host *host);
+
+/* -- changes; each judges again what is live -- */
+/* Another roster from now on; the one before may be freed when this returns. */
+void door_use_roster(struct door *door, const struct roster *roster);
+/* Other options: a reload, a changed allow-file. On failure the ones before hold. */
+MUST_CHECK enum status door_use_options(struct door *door, const struct door_options *options,
+					const struct route_service *services, size_t service_count,
+					struct error *err);
+/* Groups or states changed in the roster without a `lost`. `done` may be NULL; it gets the number of
+ * connections that were ended. */
+void door_judge_all(struct door *door, presence_done *done, void *arg);
+
+/* -- what the authority says; `done` gets the number of ended connections -- */
+MUST_CHECK enum status door_lost_device(struct door *door, const uint8_t device[static 16],
+					presence_done *done, void *arg, struct error *err);
+MUST_CHECK enum status door_lost_certificate(struct door *door, const uint8_t fingerprint[static 32],
+					     presence_done *done, void *arg, struct error *err);
+size_t door_count_device(const struct door *door, const uint8_t device[static 16]);
+/* Devices seen since the last call, each once; at most `most`, the rest stays for the next call. */
+size_t door_take_seen(struct door *door, uint8_t (*out)[16], size_t most);
+
+/* -- for the TLS callbacks -- */
+enum door_asks {
+	DOOR_ASKS_NOT,   /* a public site: no CertificateRequest */
+	DOOR_ASKS,       /* ask; without one the walk explains */
+	DOOR_INSISTS,    /* without a recognised one the handshake is refused */
+};
+/* `server_name` as the client sent it; empty: none. */
+enum door_asks door_asks(const struct door *door, struct span server_name);
+/* What the certificate of this fingerprint is worth now. */
+enum who door_recognise(const struct door *door, const uint8_t fingerprint[static 32]);
+/* The handshake's on_certificate: may it go on? Keeps the DER of a recognised one while a dialect
+ * needs it. Empty DER: the client sent none. */
+bool door_accepts_certificate(struct door *door, struct span server_name, struct span der);
+/* A session is worth resuming or storing: the certificate is recognised, and its DER at hand if this
+ * worker's dialects need it. `full_at` (seconds): of the full handshake. */
+bool door_may_resume(const struct door *door, const uint8_t fingerprint[static 32], int64_t full_at);
+/* The last second for which such a session may be stored: 12 h after full_at, never past not-after. */
+int64_t door_session_expiry(const struct door *door, const uint8_t fingerprint[static 32],
+			    int64_t full_at);
+/* What a session record carries: equal only for equal folded server names, and for equal rules. The
+ * same in every worker with the same options. */
+uint32_t door_session_site(const struct door *door, struct span server_name);
+uint32_t door_session_epoch(const struct door *door, struct span server_name);
+
+#endif
