@@ -31,22 +31,24 @@ struct chunked {
 	uint16_t line;
 	uint8_t digits;
 	uint8_t state;
-	struct span trailers; /* when done: the raw section without its empty line; lies in the last input; "" if none */
+	/* When done: the raw section with its empty line, in the last input; "" if there were none. */
+	struct span trailers;
 };
 
 void chunked_init(struct chunked *chunked);
 /*
- * Go on with `in`. *used bytes of it are done with; *data is the body bytes among them (may be empty), where
- * they lie in `in`. OK: call again with the rest until AGAIN or chunked_is_done. AGAIN: no data now; offer what
- * was not used again, in front of what comes (only trailers are left unused; at most 4 KiB of them).
- * REFUSED: not chunked coding, or a bad trailer: nothing behind *used may be trusted.
+ * Go on with `in`. *used bytes of it are done with; *data is the body bytes among them (may be
+ * empty), where they lie in `in`. OK: call again with the rest until AGAIN or chunked_is_done.
+ * AGAIN: no data now; offer what was not used again, in front of what comes (only trailers are left
+ * unused, at most 4 KiB of them). REFUSED: not chunked coding, or a bad trailer: close.
  */
-MUST_CHECK enum status chunked_read(struct chunked *chunked, struct span in, size_t *used, struct span *data,
-				    struct error *err);
+MUST_CHECK enum status chunked_read(struct chunked *chunked, struct span in, size_t *used,
+				    struct span *data, struct error *err);
 /* The last chunk and the trailers are read; what is unused is no part of this body. */
 bool chunked_is_done(const struct chunked *chunked);
 
-/* The line in front of a chunk of `size` bytes, size > 0; CHUNK_END goes behind it. Returns its length; not terminated. */
+/* The line in front of a chunk of `size` bytes, size > 0; CHUNK_END goes behind the chunk. Returns the
+ * line's length; not terminated. */
 size_t chunked_write_head(char out[static CHUNKED_HEAD_SIZE], uint64_t size);
 #define CHUNK_END SPAN("\r\n")
 /* Behind the last chunk, when there are no trailers. */

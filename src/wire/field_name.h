@@ -79,15 +79,21 @@ enum known_field {
 };
 
 enum field_flag {
-	FIELD_HOP_BY_HOP = 1, /* RFC 9110 section 7.6.1, by name or because Connection names it: never passed on */
-	FIELD_FRAMING = 2,    /* Host, Content-Length, Transfer-Encoding: written anew from the parsed form, never copied */
-	FIELD_IDENTITY = 4,   /* says who the client is, in some dialect: stripped from every client, set by us alone */
-	FIELD_FORWARDING = 8, /* says what a proxy saw (address, scheme, URL): stripped unless the peer is a trusted proxy */
-	FIELD_TWIN = 16,      /* folds to a known name but is spelled otherwise */
-	FIELD_NO_TRAILER = 32 /* RFC 9110 section 6.5.1: must not stand in a trailer section */
+	/* RFC 9110 section 7.6.1, by name or because Connection names it: never passed on. */
+	FIELD_HOP_BY_HOP = 1,
+	/* Host, Content-Length, Transfer-Encoding: written anew from the parsed form, never copied. */
+	FIELD_FRAMING = 2,
+	/* Says who the client is, in some dialect: stripped from every client, set by us alone. */
+	FIELD_IDENTITY = 4,
+	/* Says what a proxy saw (address, scheme, URL): stripped unless the peer is a trusted proxy. */
+	FIELD_FORWARDING = 8,
+	/* Folds to a known name but is spelled otherwise. */
+	FIELD_TWIN = 16,
+	/* RFC 9110 section 6.5.1: must not stand in a trailer section. */
+	FIELD_NO_TRAILER = 32
 };
 
-/* What is not copied from a client's request to the upstream, and from the upstream's answer to the client. */
+/* What is not copied from a client's request to the upstream, and from its answer to the client. */
 enum {
 	FIELD_NOT_FORWARDED = FIELD_HOP_BY_HOP | FIELD_FRAMING | FIELD_IDENTITY | FIELD_FORWARDING,
 	FIELD_NOT_RETURNED = FIELD_HOP_BY_HOP | FIELD_FRAMING

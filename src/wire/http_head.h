@@ -45,7 +45,16 @@ enum head_refusal {
 	HEAD_BAD_VERSION = 505,
 };
 
-enum method { METHOD_OTHER, METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PUT, METHOD_DELETE, METHOD_OPTIONS, METHOD_PATCH };
+enum method {
+	METHOD_OTHER, /* any other upper-case word: PROPFIND, REPORT */
+	METHOD_GET,
+	METHOD_HEAD,
+	METHOD_POST,
+	METHOD_PUT,
+	METHOD_DELETE,
+	METHOD_OPTIONS,
+	METHOD_PATCH,
+};
 
 enum framing {
 	BODY_NONE,        /* no body can follow */
@@ -82,8 +91,8 @@ struct head {
 
 	struct span method_name; /* "GET"; upper-case letters and '-' */
 	struct span target;      /* as on the line */
-	struct span path;        /* the target's path and query: "/x?y"; "*" for OPTIONS *; for target_parse */
-	struct span host;        /* Host's value; equal to the target's authority if it has one; "" only in HTTP/1.0 */
+	struct span path;        /* the target's path and query: "/x?y"; "*" for OPTIONS * */
+	struct span host;        /* Host's value, and the target's authority; "" only in HTTP/1.0 */
 	struct span reason;      /* of an answer; may be empty */
 	struct field fields[HEAD_FIELDS_MAX];
 };
@@ -92,30 +101,33 @@ struct head {
 void head_init(struct head *head);
 
 /*
- * Parse one head from the start of `bytes`. OK: *used is its size with the empty line; the body starts there.
- * AGAIN: not all there yet; call again with the same start and more bytes. Arrival byte by byte costs no
- * more than linear time, because out->scanned remembers. REFUSED: out->refusal says which answer; close
+ * Parse one head from the start of `bytes`. OK: *used is its size with the empty line; the body starts
+ * there. AGAIN: not all there yet; call again with the same start and more bytes. Arrival byte by byte
+ * costs linear time, because out->scanned remembers. REFUSED: out->refusal says which answer; close
  * after it. One empty line before a request is skipped (RFC 9112 section 2.2).
  * An answer's framing also needs head_answer_framing.
  */
-MUST_CHECK enum status head_parse(struct span bytes, enum head_kind kind, const struct head_limits *limits,
-				  struct head *out, size_t *used, struct error *err);
+MUST_CHECK enum status head_parse(struct span bytes, enum head_kind kind,
+				  const struct head_limits *limits, struct head *out, size_t *used,
+				  struct error *err);
 
 /*
- * Where the body of an answer ends (RFC 9112 section 6.3): sets framing, length and keep_alive, given the
- * request's method and whether it was a WebSocket request. REFUSED: a 101 that nobody asked for or that is
- * not a WebSocket's, 1xx or 204 with a body.
+ * Where the body of an answer ends (RFC 9112 section 6.3): sets framing, length and keep_alive, given
+ * the request's method and whether it was a WebSocket request. REFUSED: a 101 that nobody asked for or
+ * that is not a WebSocket's, 1xx or 204 with a body. Of an answer to HEAD and of a 304, `length` stays
+ * what Content-Length said, though no body follows.
  */
-MUST_CHECK enum status head_answer_framing(struct head *answer, enum method asked, bool asked_websocket,
-					   struct error *err);
+MUST_CHECK enum status head_answer_framing(struct head *answer, enum method asked,
+					   bool asked_websocket, struct error *err);
 
 /*
- * Parse a trailer section, from behind the last chunk's line to its empty line: only fields, field_count and
- * seen are set. OK with field_count 0 for a lone CRLF. REFUSED: also when a field stands there that frames,
- * routes or authenticates (RFC 9110 section 6.5.1). AGAIN and out->scanned as in head_parse.
+ * Parse a trailer section, from behind the last chunk's line to its empty line: only kind, fields,
+ * field_count and seen are set. OK with field_count 0 for a lone CRLF. REFUSED also when a field stands
+ * there that frames the message. Others that must not stand there (RFC 9110 section 6.5.1) get
+ * FIELD_HOP_BY_HOP, so that nobody passes them on. AGAIN and out->scanned as in head_parse.
  */
-MUST_CHECK enum status head_parse_trailers(struct span bytes, const struct head_limits *limits, struct head *out,
-					   size_t *used, struct error *err);
+MUST_CHECK enum status head_parse_trailers(struct span bytes, const struct head_limits *limits,
+					   struct head *out, size_t *used, struct error *err);
 
 /* The first field of that kind, or NULL. */
 const struct field *head_find(const struct head *head, enum known_field known);
@@ -123,8 +135,8 @@ const struct field *head_find(const struct head *head, enum known_field known);
 struct span head_value(const struct head *head, enum known_field known);
 /* The first field of that literal name in any case; for what enum known_field lacks. */
 const struct field *head_find_name(const struct head *head, const char *name);
-/* True when `option` is an element of the comma list in any field of that kind: Accept: text/html counts
- * for "text/html" with or without parameters. */
+/* True when `option` is an element, parameters aside, of the comma list in any field of that kind:
+ * "text/html" in "Accept: application/json, text/html;q=0.9". */
 bool head_lists(const struct head *head, enum known_field known, const char *option);
 
 /* The bytes from which the head was parsed were copied to `to`: move all spans along. */

@@ -40,14 +40,14 @@ enum target_doubt {
 };
 
 struct target {
-	struct span path;  /* starts with '/', or is "*"; in `room`, or in the input when that was normal already */
+	struct span path;  /* starts with '/', or is "*"; in `room` or in the input */
 	struct span query; /* in the input; without '?' */
 	bool has_query;    /* "/x?" has an empty one */
 	uint8_t doubts;    /* enum target_doubt; 0: one reading */
 };
 
-/* `text` is struct head's `path`. `room` needs as many bytes as text has and lives as long as *out.
- * REFUSED: see above; answer 400. Nothing allocated. */
+/* `text` is struct head's `path`. `room` needs as many bytes as text has and lives as long as *out; it
+ * is left alone when the path was normal already. REFUSED: see above; answer 400. */
 MUST_CHECK enum status target_parse(struct span text, char *room, size_t room_size, struct target *out,
 				    struct error *err);
 
@@ -56,20 +56,21 @@ static inline bool target_is_ambiguous(const struct target *target)
 	return target->doubts != 0;
 }
 
-/* The path as the most liberal server might read it: decoded until nothing changes, \ as /, parameters and what a
- * decoded ? or # begins cut off, // merged, dots resolved, case kept. Written into room (path.size bytes
- * are enough). REFUSED: it climbs above "/", or holds NUL. Unambiguous paths only get their %XX decoded. */
+/* The path as the most liberal server might read it: decoded until nothing changes, \ as /, parameters
+ * and what a decoded ? or # begins cut off, // merged, dots resolved, case kept. Written into room
+ * (path.size bytes are enough). REFUSED: it climbs above "/", or holds NUL. */
 MUST_CHECK enum status target_other_reading(const struct target *target, char *room, size_t room_size,
 					    struct span *out, struct error *err);
 
-/* True when `path` is `prefix` or below it, on a segment boundary: "/api" holds "/api", "/api/" and "/api/x", not
- * "/apix". A slash at the end of `prefix` says nothing more: "/api/" also holds "/api". "/" holds all. */
+/* True when `path` is `prefix` or below it, on a segment boundary: "/api" holds "/api", "/api/" and
+ * "/api/x", not "/apix". A slash at the end of `prefix` says nothing more: "/api/" also holds "/api".
+ * "/" holds all. */
 bool path_is_under(struct span path, struct span prefix);
-/* Cut the next segment off `rest`, which starts with '/' or is empty. "/a//b" gives "a", "", "b"; "/" gives "".
- * false: none left. */
+/* Cut the next segment off `rest`, which starts with '/' or is empty. "/a//b" gives "a", "", "b"; "/"
+ * gives "". false: none left. */
 bool path_next_segment(struct span *rest, struct span *segment);
-/* The whole path against a pattern: '#' is one or more digits, '*' any run of characters but '/' (also none); all
- * else is itself. "/api/v#/users/websocket". */
+/* The whole path against a pattern: '#' is one or more digits, '*' any run of characters but '/' (also
+ * none); all else is itself. "/api/v#/users/websocket". */
 bool path_matches(struct span path, const char *pattern);
 
 #endif

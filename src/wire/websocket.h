@@ -34,7 +34,13 @@ enum {
 };
 
 /* Close codes that we send; RFC 6455 section 7.4.1. */
-enum { WEBSOCKET_GOING_AWAY = 1001, WEBSOCKET_PROTOCOL_ERROR = 1002, WEBSOCKET_POLICY = 1008, WEBSOCKET_TOO_BIG = 1009 };
+enum {
+	WEBSOCKET_NORMAL = 1000,
+	WEBSOCKET_GOING_AWAY = 1001,
+	WEBSOCKET_PROTOCOL_ERROR = 1002,
+	WEBSOCKET_POLICY = 1008,
+	WEBSOCKET_TOO_BIG = 1009,
+};
 
 struct websocket_frame {
 	bool fin, masked;
@@ -44,10 +50,11 @@ struct websocket_frame {
 	uint64_t length;  /* of the payload; below 2^63 */
 };
 
-/* Parse a frame's head. AGAIN: more bytes. REFUSED: reserved opcode, a length not in its shortest form or over
- * `ceiling`, a control frame that is long or fragmented. *used = size of the head. */
-MUST_CHECK enum status websocket_frame_parse(struct span bytes, uint64_t ceiling, struct websocket_frame *out,
-					     size_t *used, struct error *err);
+/* Parse a frame's head. AGAIN: more bytes. REFUSED: reserved opcode, a length not in its shortest form
+ * or over `ceiling`, a control frame that is long or fragmented. *used = size of the head. */
+MUST_CHECK enum status websocket_frame_parse(struct span bytes, uint64_t ceiling,
+					     struct websocket_frame *out, size_t *used,
+					     struct error *err);
 /* Write a frame's head; returns its size. */
 size_t websocket_frame_write(const struct websocket_frame *frame, uint8_t out[static WEBSOCKET_HEAD_MAX]);
 /* Mask or unmask in place; `offset` is how many payload bytes of the frame came before. */
@@ -72,11 +79,14 @@ struct websocket_follower {
 /* from_client: RFC 6455 section 5.1, its frames are masked, the server's are not. */
 void websocket_follow_init(struct websocket_follower *follower, bool from_client);
 /* All of `bytes` went by. REFUSED: not WebSocket; `lost` stays. */
-MUST_CHECK enum status websocket_follow(struct websocket_follower *follower, struct span bytes, struct error *err);
-/* Follow until the first boundary and no further: *used bytes belong to frames begun. OK: the stream then stands at a
- * boundary (*used is 0 if it did already). AGAIN: all bytes used and still inside a frame. */
-MUST_CHECK enum status websocket_follow_to_boundary(struct websocket_follower *follower, struct span bytes,
-						    size_t *used, struct error *err);
+MUST_CHECK enum status websocket_follow(struct websocket_follower *follower, struct span bytes,
+					struct error *err);
+/* Follow until the first boundary and no further: *used bytes belong to the frame that was begun. OK:
+ * the stream now stands at a boundary (*used is 0 if it did already). AGAIN: all bytes used and still
+ * inside a frame. */
+MUST_CHECK enum status websocket_follow_to_boundary(struct websocket_follower *follower,
+						    struct span bytes, size_t *used,
+						    struct error *err);
 
 /* Between two frames, also between two fragments of a message. */
 static inline bool websocket_is_at_boundary(const struct websocket_follower *follower)
