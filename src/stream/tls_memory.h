@@ -19,8 +19,8 @@ struct tls_memory_counts {
 	size_t waiting_bytes;  /* on the free lists now */
 };
 
-/* The first thing a process does with OpenSSL. Also keeps /etc/ssl/openssl.cnf out: what we
- * negotiate is what tls_context says. FAILED: OpenSSL has allocated already. */
+/* The first thing a process does with OpenSSL, before pki/crypto_start. FAILED: OpenSSL has
+ * allocated already. */
 MUST_CHECK enum status tls_memory_start(struct error *err);
 const struct tls_memory_counts *tls_memory_count(void);
 /* Give the waiting blocks back to the system. */
