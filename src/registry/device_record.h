@@ -7,8 +7,8 @@
 #define REGISTRY_DEVICE_RECORD_H
 
 #include "registry/registry.h"
+#include "shm/card.h"
 
-enum device_kind { KIND_PHONE, KIND_LAPTOP, KIND_SERVER, KIND_SHARED, KIND_OTHER };
 enum device_state { DEVICE_PENDING, DEVICE_ACTIVE, DEVICE_SUSPENDED, DEVICE_REVOKED };
 
 enum { DEVICE_LABEL_SIZE = 49, REASON_SIZE = 201 };
@@ -26,9 +26,6 @@ struct device_record {
 	bool is_authentic;
 };
 
-const char *device_kind_name(enum device_kind kind);
-/* REFUSED lists the kinds. */
-MUST_CHECK enum status device_kind_parse(struct span text, enum device_kind *out, struct error *err);
 const char *device_state_name(enum device_state state);
 
 /* REFUSED: the person has an unrevoked device of that label. */

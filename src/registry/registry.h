@@ -67,8 +67,7 @@ struct registry_counts {
 MUST_CHECK enum status registry_count(struct registry *registry, struct registry_counts *out,
 				      struct error *err);
 
-/* A random id that nobody has to type; a random serial (159 bits). */
+/* A random id that nobody has to type. */
 void registry_new_id(uint8_t out[static REGISTRY_ID_SIZE]);
-void registry_new_serial(uint8_t out[static SERIAL_SIZE]);
 
 #endif

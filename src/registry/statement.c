@@ -1,0 +1,80 @@
+#include "registry/statement.h"
+
+#define PERSON_COLUMNS "person.id, person.name, person.email, person.groups, person.role, person.state, " \
+		       "person.created, person.changed, person.mac"
+#define DEVICE_COLUMNS "device.id, device.person, device.label, device.kind, device.state, device.created, " \
+		       "device.changed, device.reason, device.mac"
+#define SEEN_COLUMN "(SELECT at FROM seen WHERE seen.device = device.id)"
+#define CERTIFICATE_COLUMNS "certificate.fingerprint, certificate.serial, certificate.spki, certificate.device, " \
+			    "certificate.profile, certificate.not_before, certificate.not_after, " \
+			    "certificate.state, certificate.revoked, certificate.reason, certificate.created, " \
+			    "certificate.subject, certificate.subject_slash, certificate.mac"
+#define GRANT_FROM " FROM certificate JOIN device ON device.id = certificate.device " \
+		   "LEFT JOIN person ON person.id = device.person "
+
+static const char *const texts[STATEMENT_COUNT] = {
+	[HOUSE_ADD] = "INSERT INTO house (name, value, mac) VALUES (?1, ?2, ?3)",
+	[HOUSE_LOAD] = "SELECT value, mac FROM house WHERE name = ?1",
+
+	[PERSON_ADD] = "INSERT INTO person (id, name, name_key, email, email_key, groups, role, state, created, "
+		       "changed, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+	[PERSON_SAVE] = "UPDATE person SET name = ?2, name_key = ?3, email = ?4, email_key = ?5, groups = ?6, "
+			"role = ?7, state = ?8, created = ?9, changed = ?10, mac = ?11 WHERE id = ?1",
+	[PERSON_LOAD] = "SELECT " PERSON_COLUMNS " FROM person WHERE id = ?1",
+	[PERSON_FIND_NAME] = "SELECT " PERSON_COLUMNS " FROM person WHERE name_key = ?1 AND state <> 'removed'",
+	[PERSON_FIND_EMAIL] = "SELECT " PERSON_COLUMNS " FROM person WHERE email_key = ?1 AND state <> 'removed'",
+	[PERSON_LIST] = "SELECT " PERSON_COLUMNS " FROM person WHERE name_key > ?1 AND state <> 'removed' "
+			"ORDER BY name_key LIMIT ?2",
+
+	[DEVICE_ADD] = "INSERT INTO device (id, person, label, label_key, kind, state, created, changed, reason, "
+		       "mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+	[DEVICE_SAVE] = "UPDATE device SET person = ?2, label = ?3, label_key = ?4, kind = ?5, state = ?6, "
+			"created = ?7, changed = ?8, reason = ?9, mac = ?10 WHERE id = ?1",
+	[DEVICE_LOAD] = "SELECT " DEVICE_COLUMNS ", " SEEN_COLUMN " FROM device WHERE id = ?1",
+	[DEVICE_FIND_RANGE] = "SELECT " DEVICE_COLUMNS ", " SEEN_COLUMN " FROM device "
+			      "WHERE id >= ?1 AND id <= ?2 ORDER BY id LIMIT ?3",
+	[DEVICE_FIND_LABEL] = "SELECT " DEVICE_COLUMNS ", " SEEN_COLUMN " FROM device "
+			      "WHERE person = ?1 AND label_key = ?2 "
+			      "ORDER BY CASE state WHEN 'revoked' THEN 1 ELSE 0 END, changed DESC LIMIT 1",
+	[DEVICE_LIST] = "SELECT " DEVICE_COLUMNS ", " SEEN_COLUMN " FROM device WHERE id > ?1 ORDER BY id LIMIT ?2",
+	[DEVICE_LIST_OF_PERSON] = "SELECT " DEVICE_COLUMNS ", " SEEN_COLUMN " FROM device "
+				  "WHERE id > ?1 AND person = ?3 ORDER BY id LIMIT ?2",
+	[SEEN_SET] = "INSERT INTO seen (device, at) SELECT id, ?2 FROM device WHERE id = ?1 "
+		     "ON CONFLICT (device) DO UPDATE SET at = excluded.at",
+
+	[CERTIFICATE_ADD] = "INSERT INTO certificate (fingerprint, serial, spki, device, profile, not_before, "
+			    "not_after, state, revoked, reason, created, subject, subject_slash, mac, der) "
+			    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+	[CERTIFICATE_SAVE] = "UPDATE certificate SET state = ?2, revoked = ?3, reason = ?4, mac = ?5 "
+			     "WHERE fingerprint = ?1",
+	[CERTIFICATE_LOAD] = "SELECT " CERTIFICATE_COLUMNS ", certificate.der FROM certificate "
+			     "WHERE fingerprint = ?1",
+	[CERTIFICATE_KEY_IS_USED] = "SELECT count(*) FROM certificate WHERE spki = ?1 "
+				    "AND (device <> ?2 OR state = 'revoked')",
+	[CERTIFICATE_EACH] = "SELECT " CERTIFICATE_COLUMNS ", certificate.der FROM certificate "
+			     "WHERE device = ?1 ORDER BY created DESC, not_before DESC, fingerprint",
+	[GRANT_EACH] = "SELECT " CERTIFICATE_COLUMNS ", " DEVICE_COLUMNS ", " PERSON_COLUMNS GRANT_FROM
+		       "WHERE certificate.not_after > ?1 ORDER BY device.person, device.id",
+	[GRANT_EACH_OF_DEVICE] = "SELECT " CERTIFICATE_COLUMNS ", " DEVICE_COLUMNS ", " PERSON_COLUMNS GRANT_FROM
+				 "WHERE certificate.device = ?1",
+
+	[AUDIT_ADD] = "INSERT INTO audit (authority, number, at, who, what, subject, detail, before, hash) "
+		      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	[AUDIT_HEAD] = "SELECT number, hash FROM audit WHERE authority = ?1 ORDER BY number DESC LIMIT 1",
+	[AUDIT_EACH] = "SELECT number, at, who, what, subject, detail, before, hash FROM audit "
+		       "WHERE authority = ?1 ORDER BY number",
+
+	[DEED_ADD] = "INSERT INTO deed (key, asked, question, subject, at) VALUES (?1, ?2, ?3, ?4, ?5)",
+	[DEED_FIND] = "SELECT asked, question, subject, at FROM deed WHERE key = ?1",
+	[DEED_EXPIRE] = "DELETE FROM deed WHERE at < ?1",
+
+	[COUNT_ALL] = "SELECT (SELECT count(*) FROM person WHERE state <> 'removed'), "
+		      "(SELECT count(*) FROM device WHERE state <> 'revoked'), "
+		      "(SELECT count(*) FROM certificate WHERE state <> 'revoked'), "
+		      "(SELECT count(*) FROM audit)",
+};
+
+const char *statement_text(enum statement which)
+{
+	return texts[which];
+}
