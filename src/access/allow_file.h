@@ -22,14 +22,14 @@ struct allow_file;
 
 enum { ALLOW_FILE_LINES = 1000000, ALLOW_FILE_WARNINGS = 20 };
 
-/* Called for the first ALLOW_FILE_WARNINGS bad lines, then once for the rest with their count. */
+/* Called for the first ALLOW_FILE_WARNINGS bad lines, then once for the rest, line 0, with their count. */
 typedef void allow_file_warn(void *arg, size_t line, const char *text);
 
 /* `domain` is the trust domain. REFUSED: more than ALLOW_FILE_LINES devices. `warn` may be NULL. */
 MUST_CHECK enum status allow_file_parse(struct span text, struct span domain, allow_file_warn *warn,
 					void *arg, struct allow_file **out, struct error *err);
-/* The stand-in for a file that cannot be read: has nobody, and says so. NULL: no memory. */
-struct allow_file *allow_file_unreadable(const char *why);
+/* The stand-in for a file that cannot be read: it has nobody. NULL: no memory. */
+struct allow_file *allow_file_unreadable(void);
 void allow_file_free(struct allow_file *file); /* NULL is fine */
 
 bool allow_file_has(const struct allow_file *file, const uint8_t device[static 16]);

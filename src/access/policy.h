@@ -54,17 +54,21 @@ void policy_free(struct policy *policy); /* NULL is fine */
 
 enum verdict {
 	VERDICT_PASS,
-	VERDICT_WATCHED,         /* passes, but would be refused if the rule were enforced */
 	VERDICT_NOBODY,          /* refused for what identity->who says */
 	VERDICT_NOT_ALLOWED,     /* known, but in none of the groups */
 	VERDICT_NOT_ON_FILE,     /* known, but the allow-file does not name it */
 	VERDICT_FILE_UNREADABLE, /* the allow-file cannot be read: nobody passes */
 };
 
+struct judgement {
+	enum verdict verdict;
+	bool passes; /* also with another verdict than PASS: under "watch", where it is only remembered */
+};
+
 /* Decide. Cannot fail and does not block. `path` is the normalised path, `other` its second reading
  * (wire/target) or empty. `roster` is where group_set is looked up; may be NULL for nobody. */
-enum verdict policy_decide(struct policy *policy, struct span path, struct span other,
-			   const struct identity *who, const struct roster *roster);
+struct judgement policy_decide(struct policy *policy, struct span path, struct span other,
+			       const struct identity *who, const struct roster *roster);
 /* Forget the verdicts by group set: the roster is another one, or a group set changed. */
 void policy_forget(struct policy *policy);
 

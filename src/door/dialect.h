@@ -22,15 +22,16 @@ struct field;
 
 /* Bits; a site may speak several. */
 enum dialect {
-	DIALECT_CHATELAINE = 1, /* X-Chatelaine-Device, -Person, -Email, -Groups, -Label */
+	DIALECT_CHATELAINE = 1, /* X-Chatelaine-Device, -Person, -Email, -Groups; all but printable ASCII as %XX */
 	DIALECT_RFC9440 = 2,    /* Client-Cert, Client-Cert-Chain */
-	DIALECT_NGINX = 4,      /* X-SSL-Client-Cert, -Subject-DN, -Issuer-DN, -Serial, -Fingerprint, -Verify */
+	DIALECT_NGINX = 4,      /* X-SSL-Client-Cert, X-SSL-Client-Cert-Subject-DN and -Issuer-DN, -Serial, -Verify */
 	DIALECT_MATTERMOST = 8, /* X-SSL-Client-Cert, X-SSL-Client-Cert-Subject-DN in the slash form */
 	DIALECT_WOTT = 16,      /* Ssl-Client, Ssl-Client-Verify */
 	DIALECT_XFCC = 32,      /* X-Forwarded-Client-Cert */
 };
 
 bool dialect_parse(struct span name, unsigned *bit);
+const char *dialect_name(unsigned bit); /* one bit; "" for no dialect's */
 /* "chatelaine, rfc9440, ..." for error texts. */
 const char *dialect_names(void);
 /* Whether one of them sends the certificate itself. */
@@ -40,10 +41,11 @@ bool dialect_needs_der(unsigned dialects);
 struct dialect_facts {
 	bool is_known;          /* false: nobody; the lines say so where the dialect can */
 	struct span device;     /* the full id as text */
-	struct span person, email, label;
+	struct span person, email;
 	struct span groups;     /* names with "," between */
 	struct span dn_rfc2253; /* "CN=...": the card's */
 	struct span dn_slash;   /* "/CN=.../emailAddress=..": the card's; checked again here */
+	struct span issuer, serial, uri; /* the card's */
 	const uint8_t *fingerprint; /* 32 bytes */
 	struct span der;        /* the leaf; empty: not at hand, and headers that need it are left out */
 	struct span issuer_der; /* the certificate that issued it; empty: Client-Cert-Chain is left out */
@@ -51,7 +53,8 @@ struct dialect_facts {
 
 enum { DIALECT_LINES = 32768 }; /* ceiling of what dialect_write adds */
 
-/* Adds the lines of all `dialects`. Answers the bits of those that had to leave a header out. */
+/* Adds the lines of all `dialects`. Answers the bits of those that had to leave a header out. `out` may
+ * be cut: then nothing of it is to be used. NGINX and MATTERMOST have a header in common: not both. */
 unsigned dialect_write(struct buffer *out, unsigned dialects, const struct dialect_facts *facts);
 
 /* Whether a client's field may go upstream: false for every header of every dialect, whatever its

@@ -19,6 +19,7 @@
 #include "base/span.h"
 #include "door/presence.h"
 #include "door/route.h"
+#include "stream/tls_context.h"
 
 struct connection;
 struct door;
@@ -75,28 +76,18 @@ size_t door_count_device(const struct door *door, const uint8_t device[static 16
 /* Devices seen since the last call, each once; at most `most`, the rest stays for the next call. */
 size_t door_take_seen(struct door *door, uint8_t (*out)[16], size_t most);
 
-/* -- for the TLS callbacks -- */
-enum door_asks {
-	DOOR_ASKS_NOT,   /* a public site: no CertificateRequest */
-	DOOR_ASKS,       /* ask; without one the walk explains */
-	DOOR_INSISTS,    /* without a recognised one the handshake is refused */
-};
-/* `server_name` as the client sent it; empty: none. */
-enum door_asks door_asks(const struct door *door, struct span server_name);
+/* -- for stream/tls_context: two of struct tls_hooks, with the door as their arg -- */
+enum tls_standing door_on_certificate(void *door, struct span der, const uint8_t fingerprint[32]);
+/* Not-after of a recognised certificate; 0 for others, and while its DER is not at hand though one of
+ * the sites' dialects needs it. */
+int64_t door_resumable_until(void *door, const uint8_t fingerprint[32]);
+/* What the handshake of this site must ask for; the site's number is its index in routes. */
+enum tls_asks door_asks(const struct site *site);
+/* Of all sites' names and rules: equal in every worker with equal options. For tls_context_options. */
+uint32_t door_epoch(const struct door *door);
+/* Borrowed until door_use_options. */
+const struct routes *door_routes(const struct door *door);
 /* What the certificate of this fingerprint is worth now. */
 enum who door_recognise(const struct door *door, const uint8_t fingerprint[static 32]);
-/* The handshake's on_certificate: may it go on? Keeps the DER of a recognised one while a dialect
- * needs it. Empty DER: the client sent none. */
-bool door_accepts_certificate(struct door *door, struct span server_name, struct span der);
-/* A session is worth resuming or storing: the certificate is recognised, and its DER at hand if this
- * worker's dialects need it. `full_at` (seconds): of the full handshake. */
-bool door_may_resume(const struct door *door, const uint8_t fingerprint[static 32], int64_t full_at);
-/* The last second for which such a session may be stored: 12 h after full_at, never past not-after. */
-int64_t door_session_expiry(const struct door *door, const uint8_t fingerprint[static 32],
-			    int64_t full_at);
-/* What a session record carries: equal only for equal folded server names, and for equal rules. The
- * same in every worker with the same options. */
-uint32_t door_session_site(const struct door *door, struct span server_name);
-uint32_t door_session_epoch(const struct door *door, struct span server_name);
 
 #endif
