@@ -21,11 +21,24 @@ static enum status read_fed(struct stream *stream, void *into, size_t room, size
 	return OK;
 }
 
+/* A peer that answers early and closes resets what we still write, but its answer is there. */
+static enum status read_unheard(struct stream *stream, void *into, size_t room, size_t *got)
+{
+	bool short_read;
+
+	if (socket_receive(stream->source.fd, into, room, got, &short_read) == OK && *got > 0)
+		return OK;
+	stream->unheard = false;
+	return stream_fail(stream, stream->failure, 0);
+}
+
 static enum status plain_read(struct stream *stream, void *into, size_t room, size_t *got)
 {
 	bool short_read = false;
 	enum status status;
 
+	if (stream->unheard)
+		return read_unheard(stream, into, room, got);
 	if (stream->failure)
 		return stream_fail(stream, stream->failure, 0);
 	if (room == 0)
@@ -59,8 +72,10 @@ static enum status plain_write(struct stream *stream, const struct iovec *pieces
 	if (stream->blocked)
 		return AGAIN;
 	status = socket_send(stream->source.fd, pieces, count, taken, &full);
-	if (status == REFUSED)
+	if (status == REFUSED) {
+		stream->unheard = true;
 		return stream_fail(stream, STREAM_GONE, (unsigned long)errno);
+	}
 	if (status == AGAIN || full)
 		stream->blocked = true;
 	return status;

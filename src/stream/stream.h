@@ -80,6 +80,7 @@ struct stream {
 	bool hung_up;                  /* RDHUP or HUP seen: the end must still be read */
 	bool blocked;                  /* the kernel took less than all: nothing until an edge */
 	bool ended;                    /* recv said 0 */
+	bool unheard;                  /* a write failed: what the peer said before it is still to be read */
 	bool fin_sent;
 	bool freed, was_reset;         /* by its owner; the memory goes at the end of the turn */
 	unsigned long cause;           /* errno, or OpenSSL's code when failure is STREAM_GARBLED */
