@@ -3,9 +3,9 @@
  * one exchange at a time, kept while idle, last in first out.
  *
  * An idle connection that becomes readable is closed, whatever it has to say:
- * the end of file, or bytes that nobody asked for. Who waits for a
- * connection is served in order. `pool.upstream` is the caller's and outlives
- * the pool. Nothing here knows HTTP.
+ * the end of file, or bytes that nobody asked for. Who waits for a connection
+ * is served in order, by whichever is made or given back first. `upstream` is
+ * the caller's and outlives the pool. Nothing here knows HTTP.
  */
 #ifndef RELAY_POOL_H
 #define RELAY_POOL_H
@@ -15,68 +15,80 @@
 
 #include "base/error.h"
 #include "base/list.h"
-#include "event/loop.h"
 #include "event/timer.h"
 
+struct dial;
 struct lease;
+struct loop;
 struct pool;
 struct stream;
 struct upstream;
 
 /* Why there is no lease. */
 enum pool_failure {
-	POOL_REFUSED, /* no connection could be made: refused, unreachable, no address, no descriptor */
-	POOL_SLOW,    /* none was made within limits.connect */
-	POOL_FULL,    /* all are in use and the queue is full, or the wait was too long */
+	POOL_UNREACHABLE, /* no connection could be made, or not within limits.connect */
+	POOL_FULL,        /* all are in use, and the queue is full or the wait was too long */
+	POOL_OURS,        /* no descriptor, no memory */
 };
 
-/* A place in the queue, embedded in whoever waits; zeroed before its first use. */
+/* A place in the queue, embedded in whoever waits; pool_wait_init before its first use. */
 struct pool_wait {
 	/* Called once, never from inside pool_lease: a lease, or NULL and why. */
 	void (*on_lease)(struct pool_wait *wait, struct lease *lease, enum pool_failure why,
 			 const struct error *err);
 	int64_t since;
-	struct link queued; /* owner: pool.waits, or the lease that connects for it */
+	struct link queued; /* owner: pool.waits */
+};
+
+enum lease_kind {
+	LEASE_ANY,
+	LEASE_PROBED, /* an idle one is asked first whether it still lives: for what cannot be repeated */
+	LEASE_FRESH,  /* never an idle one: for a second try */
 };
 
 MUST_CHECK enum status pool_new(struct loop *loop, struct upstream *upstream, struct pool **out,
 				struct error *err);
-/* Idle connections are closed at once and leases when they are returned, then it frees itself;
- * nobody may still wait. NULL is fine. */
+/* Closes idle connections now and lent ones when they come back, then frees itself. Nobody may
+ * wait. NULL is fine. */
 void pool_free(struct pool *pool);
 
-/* OK: *now is the caller's lease. AGAIN: wait->on_lease will be called. REFUSED or FAILED: on_lease
- * will not be called; *why says which. `fresh`: never an idle connection, for a second try. */
-MUST_CHECK enum status pool_lease(struct pool *pool, struct pool_wait *wait, bool fresh,
+void pool_wait_init(struct pool_wait *wait, void (*on_lease)(struct pool_wait *, struct lease *,
+							     enum pool_failure, const struct error *));
+/* OK: *now is the caller's, an idle connection. AGAIN: on_lease will be called. Else it will not,
+ * and *why says what is wrong. */
+MUST_CHECK enum status pool_lease(struct pool *pool, struct pool_wait *wait, enum lease_kind kind,
 				  struct lease **now, enum pool_failure *why, struct error *err);
 /* No longer interested. Harmless when it does not wait. */
 void pool_forget(struct pool *pool, struct pool_wait *wait);
 
+/* A connection. The first four are the holder's while it is lent. */
 struct lease {
-	struct source source; /* its descriptor; the pool's until the lease is given */
-	struct stream *stream;
-	struct pool *pool;
-	/* Set by the holder; called for every edge and loop_again of the connection. */
-	void (*on_ready)(struct lease *lease);
+	void (*on_ready)(struct lease *lease); /* something may have changed: try reading and writing */
+	void (*on_late)(struct lease *lease);  /* its deadline has passed; sets another one or ends it */
 	void *holder;
-	struct timer timer; /* connect, then idle, are the pool's; the holder's while it is lent */
-	struct task closing;
-	struct link in_pool; /* owner: pool.idle or pool.lent */
-	struct pool_wait *for_whom; /* while connecting */
-	struct address *peer;
+	int64_t keep;          /* how long it may lie idle; the upstream may have asked for less */
+	struct stream *stream; /* NULL until the connection is made */
+	struct pool *pool;
 	int64_t born;
-	unsigned served;    /* exchanges before this one; 0: a new connection */
+	unsigned served;       /* exchanges before this one; 0: it has just been made */
+	unsigned tries;        /* addresses tried so far */
 	uint8_t state;
+	int64_t deadline;
+	struct timer timer;
+	struct dial *dial;
+	struct link in_pool;   /* owner: pool.idle, pool.lent or pool.dialling */
 };
 
-/* Ends the loan; the caller forgets it. clean: the answer is complete, no byte behind it, both
+/* When on_late is due, mono; INT64_MAX: never. A later deadline than before costs one store. */
+void lease_deadline(struct lease *lease, int64_t mono);
+/* Ends the loan; the caller forgets it. clean: the answer is complete, nothing behind it, both
  * sides keep it open: then it may be lent again. Else it is closed. */
 void lease_return(struct lease *lease, bool clean);
-/* Closes it with a reset, so that the upstream stops at once. */
+/* Ends it with a TCP reset, so that the upstream stops at once. */
 void lease_cut(struct lease *lease);
 
 struct pool_figures {
-	unsigned idle, lent, connecting, waiting;
+	unsigned idle, lent, dialling, waiting;
 	uint64_t made, reused, failed;
 };
 struct pool_figures pool_figures(const struct pool *pool);

@@ -18,8 +18,6 @@
 #ifndef RELAY_TUNNEL_H
 #define RELAY_TUNNEL_H
 
-#include <stdbool.h>
-
 #include "base/error.h"
 #include "base/span.h"
 
@@ -27,11 +25,6 @@ struct exchange;
 struct head;
 struct lease;
 struct relay;
-
-/* 24 base64 characters of 16 bytes, as the client's Sec-WebSocket-Key; `out` is the value that
- * the upstream must answer, terminated. False: not a key. */
-enum { WEBSOCKET_ACCEPT_SIZE = 29 };
-bool tunnel_accept(struct span key, char out[static WEBSOCKET_ACCEPT_SIZE]);
 
 /* Upgrades the exchange with `answer` and takes the lease. `early` are bytes that the upstream sent
  * behind its head. REFUSED: no tunnel is free; nothing was taken. */

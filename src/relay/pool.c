@@ -1,0 +1,440 @@
+#include "relay/pool.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "event/loop.h"
+#include "relay/upstream.h"
+#include "stream/dial.h"
+#include "stream/plain_stream.h"
+
+enum lease_state { DIALLING, IDLE, LENT };
+
+struct pool {
+	struct loop *loop;
+	struct upstream *upstream;
+	struct link idle; /* the last one given back first */
+	struct link lent, dialling;
+	struct link waits; /* struct pool_wait.queued, the first to be served first */
+	struct timer patience; /* for the first of waits */
+	unsigned waiting;
+	bool is_ending;
+	struct pool_figures figures;
+};
+
+static void patience_ends(struct timer *timer);
+static void staff(struct pool *pool);
+
+static int64_t now_of(const struct pool *pool)
+{
+	return loop_now(pool->loop)->mono;
+}
+
+enum status pool_new(struct loop *loop, struct upstream *upstream, struct pool **out,
+		     struct error *err)
+{
+	struct pool *pool = calloc(1, sizeof *pool);
+
+	if (!pool)
+		return error_fail(err, "no memory for the connections to %s", upstream->name);
+	pool->loop = loop;
+	pool->upstream = upstream;
+	list_init(&pool->idle);
+	list_init(&pool->lent);
+	list_init(&pool->dialling);
+	list_init(&pool->waits);
+	timer_init(&pool->patience, patience_ends);
+	*out = pool;
+	return OK;
+}
+
+static void free_if_over(struct pool *pool)
+{
+	if (pool->is_ending && list_is_empty(&pool->lent))
+		free(pool);
+}
+
+/* The memory goes too; the stream's own callbacks do not come any more. */
+static void lease_end(struct lease *lease)
+{
+	struct pool *pool = lease->pool;
+
+	switch ((enum lease_state)lease->state) {
+	case DIALLING:
+		pool->figures.dialling--;
+		break;
+	case IDLE:
+		pool->figures.idle--;
+		break;
+	case LENT:
+		pool->figures.lent--;
+		break;
+	}
+	list_remove(&lease->in_pool);
+	timer_stop(&lease->timer);
+	dial_cancel(lease->dial);
+	stream_free(lease->stream);
+	free(lease);
+}
+
+void pool_free(struct pool *pool)
+{
+	if (!pool)
+		return;
+	assert(list_is_empty(&pool->waits));
+	pool->is_ending = true;
+	timer_stop(&pool->patience);
+	LIST_EACH(link, &pool->dialling)
+		lease_end(OWNER_OF(link, struct lease, in_pool));
+	LIST_EACH(link, &pool->idle)
+		lease_end(OWNER_OF(link, struct lease, in_pool));
+	free_if_over(pool);
+}
+
+/* -- who waits -- */
+
+void pool_wait_init(struct pool_wait *wait, void (*on_lease)(struct pool_wait *, struct lease *,
+							     enum pool_failure, const struct error *))
+{
+	wait->on_lease = on_lease;
+	wait->since = 0;
+	list_init(&wait->queued);
+}
+
+static void wait_leaves(struct pool *pool, struct pool_wait *wait)
+{
+	list_remove(&wait->queued);
+	pool->waiting--;
+	if (list_is_empty(&pool->waits))
+		timer_stop(&pool->patience);
+}
+
+void pool_forget(struct pool *pool, struct pool_wait *wait)
+{
+	if (!list_is_empty(&wait->queued))
+		wait_leaves(pool, wait);
+}
+
+static struct pool_wait *first_wait(struct pool *pool)
+{
+	struct link *link = list_first(&pool->waits);
+
+	return link ? OWNER_OF(link, struct pool_wait, queued) : NULL;
+}
+
+static void refuse_first(struct pool *pool, enum pool_failure why, const struct error *err)
+{
+	struct pool_wait *wait = first_wait(pool);
+
+	if (!wait)
+		return;
+	wait_leaves(pool, wait);
+	wait->on_lease(wait, NULL, why, err);
+}
+
+/* A wait is longer than both deadlines only when the connections in use stay in use. */
+static int64_t patience_of(const struct pool *pool, const struct pool_wait *wait)
+{
+	return wait->since + pool->upstream->limits.wait + pool->upstream->limits.connect;
+}
+
+static void patience_ends(struct timer *timer)
+{
+	struct pool *pool = OWNER_OF(timer, struct pool, patience);
+	struct pool_wait *wait;
+	struct error err;
+
+	while ((wait = first_wait(pool)) && patience_of(pool, wait) <= now_of(pool)) {
+		(void)error_refuse(&err, "%s: no free connection", pool->upstream->name);
+		refuse_first(pool, POOL_FULL, &err);
+	}
+	if (wait)
+		timer_set(loop_timers(pool->loop), &pool->patience, patience_of(pool, wait));
+}
+
+static void enqueue(struct pool *pool, struct pool_wait *wait)
+{
+	wait->since = now_of(pool);
+	list_add_last(&pool->waits, &wait->queued);
+	pool->waiting++;
+	if (!timer_is_set(&pool->patience))
+		timer_set(loop_timers(pool->loop), &pool->patience, patience_of(pool, wait));
+}
+
+/* -- connections -- */
+
+static void idle_ready(struct lease *lease)
+{
+	size_t got;
+	char byte;
+
+	if (stream_read(lease->stream, &byte, 1, &got) != AGAIN)
+		lease_end(lease);
+}
+
+static void stream_ready(void *owner)
+{
+	struct lease *lease = owner;
+
+	if (lease->state == LENT)
+		lease->on_ready(lease);
+	else
+		idle_ready(lease);
+}
+
+static void lease_timer(struct timer *timer)
+{
+	struct lease *lease = OWNER_OF(timer, struct lease, timer);
+
+	if (lease->deadline == INT64_MAX)
+		return;
+	if (now_of(lease->pool) < lease->deadline)
+		timer_set(loop_timers(lease->pool->loop), timer, lease->deadline);
+	else if (lease->state == LENT)
+		lease->on_late(lease);
+	else
+		lease_end(lease);
+}
+
+void lease_deadline(struct lease *lease, int64_t mono)
+{
+	lease->deadline = mono;
+	if (mono != INT64_MAX && (!timer_is_set(&lease->timer) || lease->timer.due > mono))
+		timer_set(loop_timers(lease->pool->loop), &lease->timer, mono);
+}
+
+static void lend(struct lease *lease)
+{
+	struct pool *pool = lease->pool;
+
+	list_remove(&lease->in_pool);
+	list_add_first(&pool->lent, &lease->in_pool);
+	pool->figures.lent++;
+	lease->state = LENT;
+	lease->on_ready = NULL;
+	lease->on_late = NULL;
+	lease->holder = NULL;
+	lease->deadline = INT64_MAX;
+}
+
+/* The first who waits gets it; nobody: it lies idle. */
+static void place(struct lease *lease)
+{
+	struct pool *pool = lease->pool;
+	struct pool_wait *wait = first_wait(pool);
+
+	if (wait) {
+		wait_leaves(pool, wait);
+		lend(lease);
+		wait->on_lease(wait, lease, POOL_FULL, NULL);
+		return;
+	}
+	list_remove(&lease->in_pool);
+	list_add_first(&pool->idle, &lease->in_pool);
+	pool->figures.idle++;
+	lease->state = IDLE;
+	lease_deadline(lease, now_of(pool) + lease->keep);
+}
+
+static void dialled(void *arg, enum status status, int fd, const struct error *err);
+
+static enum status dial_next(struct lease *lease, struct error *err)
+{
+	struct pool *pool = lease->pool;
+	const struct address *to = upstream_address(pool->upstream);
+
+	if (!to)
+		return error_refuse(err, "%s: its name has no address yet", pool->upstream->name);
+	lease->tries++;
+	return dial_start(pool->loop, to, lease->deadline, dialled, lease, &lease->dial, err);
+}
+
+static enum status open_stream(struct lease *lease, int fd, struct error *err)
+{
+	if (plain_stream_new(fd, &lease->stream, err) != OK) {
+		close(fd);
+		return FAILED;
+	}
+	return stream_start(lease->stream, lease->pool->loop, stream_ready, lease, err);
+}
+
+static void dialled(void *arg, enum status status, int fd, const struct error *reason)
+{
+	struct lease *lease = arg;
+	struct pool *pool = lease->pool;
+	struct error err = {.text = ""};
+
+	lease->dial = NULL;
+	if (status == OK && open_stream(lease, fd, &err) == OK) {
+		upstream_worked(pool->upstream);
+		pool->figures.made++;
+		pool->figures.dialling--;
+		lease->born = now_of(pool);
+		place(lease);
+		return;
+	}
+	if (status == REFUSED) {
+		upstream_failed(pool->upstream, now_of(pool));
+		if (lease->tries < pool->upstream->addresses_count &&
+		    now_of(pool) < lease->deadline && dial_next(lease, &err) == OK)
+			return;
+	}
+	pool->figures.failed++;
+	lease_end(lease);
+	refuse_first(pool, status == REFUSED ? POOL_UNREACHABLE : POOL_OURS,
+		     status == OK ? &err : reason);
+	staff(pool);
+}
+
+static enum status dial_new(struct pool *pool, struct error *err)
+{
+	struct lease *lease = calloc(1, sizeof *lease);
+	enum status status;
+
+	if (!lease)
+		return error_fail(err, "no memory for a connection to %s", pool->upstream->name);
+	lease->pool = pool;
+	lease->state = DIALLING;
+	lease->keep = pool->upstream->limits.idle;
+	lease->deadline = now_of(pool) + pool->upstream->limits.connect;
+	timer_init(&lease->timer, lease_timer);
+	list_init(&lease->in_pool);
+	status = dial_next(lease, err);
+	if (status != OK) {
+		free(lease);
+		return status;
+	}
+	list_add_last(&pool->dialling, &lease->in_pool);
+	pool->figures.dialling++;
+	return OK;
+}
+
+static bool has_room(const struct pool *pool)
+{
+	return pool->figures.idle + pool->figures.lent + pool->figures.dialling <
+	       pool->upstream->limits.most;
+}
+
+/* A connection went: another one may be made for those who wait. */
+static void staff(struct pool *pool)
+{
+	struct error err;
+
+	while (!pool->is_ending && pool->figures.dialling < pool->waiting && has_room(pool)) {
+		enum status status = dial_new(pool, &err);
+
+		if (status == OK)
+			continue;
+		refuse_first(pool, status == REFUSED ? POOL_UNREACHABLE : POOL_OURS, &err);
+	}
+}
+
+/* A byte or the end is there already, though no edge has come yet. */
+static bool is_stale(const struct lease *lease)
+{
+	struct pollfd asked = {.fd = lease->stream->source.fd, .events = POLLIN | POLLRDHUP};
+
+	return poll(&asked, 1, 0) != 0;
+}
+
+static struct lease *take_idle(struct pool *pool, enum lease_kind kind)
+{
+	struct link *link;
+
+	while (kind != LEASE_FRESH && (link = list_first(&pool->idle))) {
+		struct lease *lease = OWNER_OF(link, struct lease, in_pool);
+
+		if (now_of(pool) - lease->born < pool->upstream->limits.age &&
+		    (kind == LEASE_ANY || !is_stale(lease))) {
+			pool->figures.idle--;
+			pool->figures.reused++;
+			lend(lease);
+			return lease;
+		}
+		lease_end(lease);
+	}
+	return NULL;
+}
+
+/* When the ceiling is all that stands in the way, an idle connection makes room for a fresh one. */
+static void make_room(struct pool *pool)
+{
+	if (!has_room(pool) && !list_is_empty(&pool->idle))
+		lease_end(OWNER_OF(pool->idle.previous, struct lease, in_pool));
+}
+
+enum status pool_lease(struct pool *pool, struct pool_wait *wait, enum lease_kind kind,
+		       struct lease **now, enum pool_failure *why, struct error *err)
+{
+	struct lease *lease = take_idle(pool, kind);
+	enum status status;
+
+	if (lease) {
+		*now = lease;
+		return OK;
+	}
+	make_room(pool);
+	if (pool->waiting >= pool->upstream->limits.waiting_most) {
+		*why = POOL_FULL;
+		return error_refuse(err, "%s: too many requests wait for it", pool->upstream->name);
+	}
+	if (has_room(pool)) {
+		status = dial_new(pool, err);
+		if (status != OK) {
+			*why = status == REFUSED ? POOL_UNREACHABLE : POOL_OURS;
+			return status;
+		}
+	}
+	enqueue(pool, wait);
+	return AGAIN;
+}
+
+/* -- giving back -- */
+
+static void ended_one(struct pool *pool)
+{
+	if (pool->is_ending)
+		free_if_over(pool);
+	else
+		staff(pool);
+}
+
+void lease_return(struct lease *lease, bool clean)
+{
+	struct pool *pool = lease->pool;
+
+	assert(lease->state == LENT);
+	if (!clean || pool->is_ending || lease->keep <= 0 ||
+	    pool->upstream->limits.idle_most == 0 ||
+	    now_of(pool) - lease->born >= pool->upstream->limits.age) {
+		lease_end(lease);
+		ended_one(pool);
+		return;
+	}
+	lease->served++;
+	pool->figures.lent--;
+	if (!first_wait(pool) && pool->figures.idle >= pool->upstream->limits.idle_most)
+		lease_end(OWNER_OF(pool->idle.previous, struct lease, in_pool));
+	place(lease);
+}
+
+void lease_cut(struct lease *lease)
+{
+	struct pool *pool = lease->pool;
+
+	assert(lease->state == LENT);
+	stream_reset(lease->stream);
+	lease->stream = NULL;
+	lease_end(lease);
+	ended_one(pool);
+}
+
+struct pool_figures pool_figures(const struct pool *pool)
+{
+	struct pool_figures figures = pool->figures;
+
+	figures.waiting = pool->waiting;
+	return figures;
+}

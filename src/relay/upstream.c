@@ -1,0 +1,119 @@
+#include "relay/upstream.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "wire/url.h"
+
+enum { FAILURES_TO_DOWN = 3 };
+#define DOWN_TIME SECONDS(5)
+
+struct upstream_limits upstream_limits_default(void)
+{
+	return (struct upstream_limits){
+		.connect = SECONDS(5),
+		.first_byte = SECONDS(60),
+		.quiet = SECONDS(600),
+		.wait = SECONDS(5),
+		.idle = SECONDS(50),
+		.age = SECONDS(3600),
+		.most = 512,
+		.idle_most = 64,
+		.waiting_most = 1024,
+	};
+}
+
+static enum status set_unix(struct upstream *upstream, const char *path, struct error *err)
+{
+	char text[sizeof "unix:" + URL_SOCKET_PATH_MAX];
+
+	snprintf(text, sizeof text, "unix:%s", path);
+	snprintf(upstream->name, sizeof upstream->name, "%s", text);
+	upstream->addresses_count = 1;
+	return address_parse(span_of(text), &upstream->addresses[0], err);
+}
+
+static void set_host(struct upstream *upstream, const struct url *url)
+{
+	const char *shape = url->host.kind == HOST_IPV6 ? "[%s]:%u" : "%s:%u";
+
+	upstream->port = url->port;
+	snprintf(upstream->name, sizeof upstream->name, shape, url->host.text, url->port);
+	if (url->host.kind == HOST_DNS) {
+		snprintf(upstream->host, sizeof upstream->host, "%s", url->host.text);
+		return;
+	}
+	if (address_parse_ip(host_span(&url->host), &upstream->addresses[0])) {
+		address_set_port(&upstream->addresses[0], url->port);
+		upstream->addresses_count = 1;
+	}
+}
+
+enum status upstream_init(struct upstream *upstream, struct span text,
+			  const struct upstream_limits *limits, struct error *err)
+{
+	struct url url;
+	enum status status;
+
+	TRY(url_parse(text, &url, err));
+	if (url.scheme == URL_HTTPS)
+		return error_refuse(err, "upstream: \"%.*s\": an upstream is spoken to without TLS; "
+				    "write http://HOST:PORT or unix:/PATH", SPAN_PRINT(text));
+	*upstream = (struct upstream){.limits = *limits};
+	if (url.scheme == URL_UNIX)
+		TRY(set_unix(upstream, url.path, err));
+	else
+		set_host(upstream, &url);
+done:
+	if (status != OK)
+		error_context(err, "upstream");
+	return status;
+}
+
+bool upstream_has_address(const struct upstream *upstream)
+{
+	return upstream->addresses_count > 0;
+}
+
+void upstream_resolve(struct upstream *upstream, const struct address *addresses, size_t count)
+{
+	size_t i;
+
+	if (count == 0)
+		return;
+	if (count > UPSTREAM_ADDRESSES)
+		count = UPSTREAM_ADDRESSES;
+	for (i = 0; i < count; i++) {
+		upstream->addresses[i] = addresses[i];
+		address_set_port(&upstream->addresses[i], upstream->port);
+	}
+	upstream->addresses_count = (unsigned)count;
+	upstream->next_address = 0;
+}
+
+const struct address *upstream_address(const struct upstream *upstream)
+{
+	return upstream->addresses_count ? &upstream->addresses[upstream->next_address] : NULL;
+}
+
+void upstream_worked(struct upstream *upstream)
+{
+	upstream->failures = 0;
+	upstream->down_until = 0;
+}
+
+void upstream_failed(struct upstream *upstream, int64_t now)
+{
+	if (upstream->addresses_count)
+		upstream->next_address = (upstream->next_address + 1) % upstream->addresses_count;
+	if (upstream->failures < FAILURES_TO_DOWN)
+		upstream->failures++;
+	if (upstream->failures == FAILURES_TO_DOWN)
+		upstream->down_until = now + DOWN_TIME;
+}
+
+bool upstream_is_down(const struct upstream *upstream, int64_t now)
+{
+	return now < upstream->down_until;
+}
