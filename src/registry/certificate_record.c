@@ -30,6 +30,7 @@ static void fill_mac(const struct certificate_record *certificate, struct row_ma
 	row_mac_number(mac, certificate->created);
 	row_mac_text(mac, certificate->subject);
 	row_mac_text(mac, certificate->subject_slash);
+	row_mac_text(mac, certificate->issuer);
 }
 
 void certificate_row_read(struct query *query, struct certificate_record *out)
@@ -51,6 +52,7 @@ void certificate_row_read(struct query *query, struct certificate_record *out)
 	out->created = query_get_number(query);
 	query_get_text(query, out->subject, sizeof out->subject);
 	query_get_text(query, out->subject_slash, sizeof out->subject_slash);
+	query_get_text(query, out->issuer, sizeof out->issuer);
 	query_get_blob(query, stored, sizeof stored);
 	out->der_size = 0;
 	fill_mac(out, &mac);
@@ -94,6 +96,7 @@ enum status certificate_record_add(struct registry *registry, const struct certi
 	query_put_number(&query, certificate->created);
 	query_put_text(&query, certificate->subject);
 	query_put_text(&query, certificate->subject_slash);
+	query_put_text(&query, certificate->issuer);
 	query_put_blob(&query, written, sizeof written);
 	query_put_blob(&query, certificate->der, certificate->der_size);
 	status = query_run(&query, NULL, err);

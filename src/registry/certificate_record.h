@@ -25,7 +25,8 @@ struct certificate_record {
 	int64_t created;
 	/* The subject in both forms that identity headers use, so that nobody parses it again. */
 	char subject[SUBJECT_SIZE];       /* RFC 2253 */
-	char subject_slash[SUBJECT_SIZE]; /* /CN=.. */
+	char subject_slash[SUBJECT_SIZE]; /* /CN=..; "" when it cannot be said without ambiguity */
+	char issuer[SUBJECT_SIZE];        /* RFC 2253 */
 	uint8_t der[CERTIFICATE_DER_MOST];
 	size_t der_size;
 	bool is_authentic;

@@ -6,9 +6,7 @@
 #include "registry/query.h"
 #include "registry/row_mac.h"
 
-enum { CERTIFICATE_COLUMN_COUNT = 14 };
-
-/* The next fourteen columns; the DER is not among them, and der_size is 0. */
+/* The next fifteen columns; the DER is not among them, and der_size is 0. */
 void certificate_row_read(struct query *query, struct certificate_record *out);
 
 #endif

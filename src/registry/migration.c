@@ -27,6 +27,7 @@ static const struct migration steps_of_this_program[] = {
 	 " spki BLOB NOT NULL, device BLOB NOT NULL REFERENCES device (id), profile TEXT NOT NULL,"
 	 " not_before BIGINT NOT NULL, not_after BIGINT NOT NULL, state TEXT NOT NULL, revoked BIGINT NOT NULL,"
 	 " reason TEXT NOT NULL, created BIGINT NOT NULL, subject TEXT NOT NULL, subject_slash TEXT NOT NULL,"
+	 " issuer TEXT NOT NULL,"
 	 " der BLOB NOT NULL, mac BLOB NOT NULL);"
 	 "CREATE INDEX certificate_device ON certificate (device);"
 	 "CREATE INDEX certificate_spki ON certificate (spki);"

@@ -8,7 +8,8 @@
 #define CERTIFICATE_COLUMNS "certificate.fingerprint, certificate.serial, certificate.spki, certificate.device, " \
 			    "certificate.profile, certificate.not_before, certificate.not_after, " \
 			    "certificate.state, certificate.revoked, certificate.reason, certificate.created, " \
-			    "certificate.subject, certificate.subject_slash, certificate.mac"
+			    "certificate.subject, certificate.subject_slash, certificate.issuer, " \
+			    "certificate.mac"
 #define GRANT_FROM " FROM certificate JOIN device ON device.id = certificate.device " \
 		   "LEFT JOIN person ON person.id = device.person "
 
@@ -43,8 +44,8 @@ static const char *const texts[STATEMENT_COUNT] = {
 		     "ON CONFLICT (device) DO UPDATE SET at = excluded.at",
 
 	[CERTIFICATE_ADD] = "INSERT INTO certificate (fingerprint, serial, spki, device, profile, not_before, "
-			    "not_after, state, revoked, reason, created, subject, subject_slash, mac, der) "
-			    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+			    "not_after, state, revoked, reason, created, subject, subject_slash, issuer, mac, der) "
+			    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
 	[CERTIFICATE_SAVE] = "UPDATE certificate SET state = ?2, revoked = ?3, reason = ?4, mac = ?5 "
 			     "WHERE fingerprint = ?1",
 	[CERTIFICATE_LOAD] = "SELECT " CERTIFICATE_COLUMNS ", certificate.der FROM certificate "
