@@ -24,8 +24,8 @@ struct question {
 
 /* Called exactly once, never from inside ask, unless ask_forget came first. `words` (never NULL on
  * OK, else NULL) and `fd` (or -1) are borrowed for the call: json_incref or dup to keep them. `err`
- * is set when status is not OK: REFUSED by the other side, FAILED there or on the way. May call
- * ask and ask_forget, and channel_free. */
+ * is set when status is not OK: REFUSED by the other side, FAILED there or on the way, AGAIN when it
+ * has too much to do. May call ask and ask_forget, and channel_free. */
 typedef void answer_fn(void *arg, enum status status, const json_t *words, int fd,
 		       const struct error *err);
 

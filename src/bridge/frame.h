@@ -27,6 +27,10 @@ struct frame_head {
 	bool has_descriptor, is_answer;
 };
 
+/* Once a process, harmless again: seeds jansson's tables (it would open /dev/urandom, which a sandbox
+ * forbids) and has it overwrite what it frees, because words may be passwords. */
+void frame_init(void);
+
 /* Adds head and JSON to `out`. REFUSED: more than FRAME_WORDS_MOST. */
 MUST_CHECK enum status frame_write(struct buffer *out, uint32_t ticket, bool is_answer,
 				   bool has_descriptor, const json_t *words, struct error *err);

@@ -18,6 +18,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "bridge/channel.h"
@@ -85,7 +86,7 @@ MUST_CHECK enum status question_serve(struct channel *channel, const struct ques
 void answer_send(struct answer *answer, const json_t *words, int fd);
 void answer_refuse(struct answer *answer, const struct error *why);
 void answer_fail(struct answer *answer, const struct error *why);
-/* By status: REFUSED refuses, anything else fails. */
+/* By status; OK counts as FAILED. AGAIN: too much to do, ask later. */
 void answer_error(struct answer *answer, enum status status, const struct error *why);
 
 enum role answer_role(const struct answer *answer);
@@ -95,6 +96,20 @@ const char *answer_peer(const struct answer *answer);
 const char *answer_key(const struct answer *answer);
 /* The asker's channel has closed: nobody will hear the answer (the deed stays done). */
 bool answer_is_unheard(const struct answer *answer);
+/* How it was asked here, without a channel: see question_dispatch_local. `answer` is the caller's
+ * until answer_send and the like; used by bridge/ask alone. */
+struct answer_local {
+	bool done;
+	enum status status;
+	json_t *words;
+	int fd;
+	struct error err;
+};
+void question_run_local(const struct question_table *table, enum role role, json_t *frame, int fd,
+			struct answer_local *into, struct answer **pending);
+/* Whoever waited for it has given up. */
+void question_give_up(struct answer *pending);
+
 /* The asker has proved to be more than ROLE_STRANGER: its channel has this role from now on. */
 void answer_promote(struct answer *answer, enum role role);
 
@@ -103,7 +118,10 @@ void answer_promote(struct answer *answer, enum role role);
 /* A string of 1..most bytes without control characters. Missing: REFUSED. Borrowed from `words`. */
 MUST_CHECK enum status words_text(const json_t *words, const char *field, size_t most,
 				  const char **out, struct error *err);
-/* The same, but *out = NULL when it is not there or null. An empty string is "not there" too. */
+/* The same, but tabs and line ends may be in it: PEM. */
+MUST_CHECK enum status words_block(const json_t *words, const char *field, size_t most,
+				   const char **out, struct error *err);
+/* As words_text, but *out = NULL when it is not there or null. An empty string is "not there" too. */
 MUST_CHECK enum status words_text_maybe(const json_t *words, const char *field, size_t most,
 					const char **out, struct error *err);
 MUST_CHECK enum status words_number(const json_t *words, const char *field, int64_t least,

@@ -95,7 +95,7 @@ uint64_t roster_count(const struct roster *roster);
 
 /* The writer ----------------------------------------------------------- */
 
-/* Room for `expected` certificates and as many again. */
+/* Room for `expected` certificates and at least a fifth more before roster_is_full. */
 MUST_CHECK enum status roster_new(uint64_t expected, struct roster **out, struct error *err);
 /* To hand out; stays the roster's. */
 int roster_fd(const struct roster *roster);
