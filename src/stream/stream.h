@@ -50,7 +50,8 @@ struct stream_ops {
 	const char *name;
 	/* OK and *got > 0; OK and *got = 0: the peer's clean end; AGAIN: drained; REFUSED, FAILED: over. */
 	enum status (*read)(struct stream *stream, void *into, size_t room, size_t *got);
-	/* OK: *taken > 0 of the bytes, from the first on, are taken for good; AGAIN: none, full. */
+	/* OK: *taken of the bytes, from the first on, are taken for good; AGAIN: none, full. A part
+	 * is not full yet: only AGAIN promises an on_ready when there is room. */
 	enum status (*write)(struct stream *stream, const struct iovec *pieces, int count, size_t *taken);
 	/* OK: the kernel has it all; AGAIN: the rest goes by itself. */
 	enum status (*flush)(struct stream *stream);

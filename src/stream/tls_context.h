@@ -25,8 +25,8 @@ struct tls_credentials;
 
 struct tls_credentials_facts {
 	int64_t not_before, not_after; /* seconds since 1970, of the leaf */
-	const char *key;               /* "EC P-256", "RSA 2048" */
-	struct span chain_pem;         /* as given; borrowed */
+	const char *key;               /* "EC P-256", "RSA 2048"; borrowed */
+	const uint8_t *fingerprint;    /* 32 bytes; borrowed */
 };
 
 /* Both PEM; the chain leaf first, at most 10 certificates; a root at its end is fine and not sent.

@@ -20,6 +20,9 @@ enum {
 	TLS_SESSION_LIFE = 12 * 3600, /* seconds from the full handshake, renewals included */
 };
 
+/* OpenSSL's session_id_context; the site is in the record. */
+#define TLS_SESSION_CONTEXT "chatelaine"
+
 struct tls_session {
 	uint8_t id[TLS_SESSION_ID_SIZE];
 	uint8_t secret[TLS_SESSION_SECRET_MOST];
