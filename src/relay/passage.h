@@ -78,7 +78,6 @@ struct passage {
 	char *head;                /* what of the request's head could not be written yet; or NULL */
 	char *kept;                /* of the answer; a slab, or NULL */
 	uint32_t kept_size;
-	uint32_t scanned;          /* struct head's cursor in `kept` */
 	uint64_t moved;            /* bytes of the answer's body */
 	uint8_t upstream, tried;   /* index into relay.upstreams; how many were asked */
 	uint8_t interims;

@@ -12,11 +12,13 @@
  * middle of a frame the upstream has 100 ms to finish that frame, then the
  * client's side is cut without one. Upload is dropped from the first moment.
  *
- * Half-closed sides: the end of either side is passed on; the tunnel ends when
- * both have ended.
+ * The client's end is passed on, and the upstream has a minute to end too; the
+ * upstream's end, once the client has all its bytes, is the tunnel's.
  */
 #ifndef RELAY_TUNNEL_H
 #define RELAY_TUNNEL_H
+
+#include <stddef.h>
 
 #include "base/error.h"
 #include "base/span.h"
@@ -31,5 +33,8 @@ struct relay;
 MUST_CHECK enum status tunnel_start(struct relay *relay, struct exchange *exchange,
 				    struct lease *lease, const struct head *answer,
 				    struct span early, struct error *err);
+
+/* For relay_worker's slabs. */
+size_t tunnel_size(void);
 
 #endif
