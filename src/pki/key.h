@@ -17,6 +17,7 @@
 #include "pki/digest.h"
 
 struct evp_pkey_st; /* EVP_PKEY: for stream/ alone */
+struct evp_md_st;
 struct key;
 
 enum { KEY_TEXT_MAX = 65536, KEY_NAME_SIZE = 24 };
@@ -83,8 +84,12 @@ bool key_verifies(const struct key *key, struct span message, struct span signat
 
 /* Borrowed; for SSL_CTX_use_PrivateKey, which takes a reference of its own. */
 struct evp_pkey_st *key_handle(const struct key *key);
-/* Takes over one reference of `handle`. For pki/. */
-struct key *key_wrap(struct evp_pkey_st *handle);
+
+/* For pki/. Takes over one reference of `handle` in any case; NULL: it has no public half. */
+struct key *key_wrap(struct evp_pkey_st *handle, bool has_private);
+/* For pki/. What it signs with; NULL for Ed25519, which hashes by itself. */
+const struct evp_md_st *key_sign_digest(const struct key *key);
+
 void key_free(struct key *key); /* NULL is fine; private bytes are wiped */
 
 #endif

@@ -34,7 +34,7 @@ struct pkcs12_content { /* owned; pkcs12_content_release */
 };
 
 /* REFUSED: no PKCS#12, no MAC, wrong password, RC2 (needs the legacy provider; the text says how
- * to convert), no key, no certificate of the key, an iteration count above ten million. */
+ * to convert), no key, no certificate of the key, more than two million iterations. */
 MUST_CHECK enum status pkcs12_read(struct span bytes, struct span password,
 				   struct pkcs12_content *out, struct error *err);
 void pkcs12_content_release(struct pkcs12_content *content); /* twice is fine */

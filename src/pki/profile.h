@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/span.h"
 #include "pki/alternative_name.h"
+#include "pki/certificate.h"
 #include "pki/key.h"
 
 enum { PROFILE_HOSTS_MAX = 100, COMMON_NAME_MAX = 64 };
@@ -34,9 +35,10 @@ struct profile {
 	unsigned jitter;   /* per cent of life, up and down: not all renew on one day */
 	bool is_authority;
 	int path_length;      /* of an authority */
-	const char *usages;   /* keyUsage, OpenSSL's words, always critical */
-	const char *purposes; /* extendedKeyUsage; NULL: none */
-	bool is_nocheck;      /* id-pkix-ocsp-nocheck */
+	unsigned usages;      /* USAGE_ bits: keyUsage, always critical */
+	unsigned purposes;    /* PURPOSE_ bits: extendedKeyUsage; 0: none */
+	bool has_nocheck;     /* id-pkix-ocsp-nocheck */
+	bool is_for_browsers; /* so no Ed25519 */
 };
 
 /* Whom the certificate is for; borrowed spans. What a profile does not use is not looked at. */
@@ -54,8 +56,8 @@ struct subject_facts {
 const struct profile *profile_get(enum profile_kind kind);
 const struct profile *profile_find(struct span name); /* NULL: no such row */
 
-/* not_after for a certificate made at `now`: life, or `asked` seconds when not 0, never longer
- * than life plus jitter; with its jitter. */
+/* When one made at `now` ends: its life with its jitter, or exactly `asked` seconds later if that
+ * is neither 0 nor longer than life and jitter allow. */
 int64_t profile_not_after(const struct profile *profile, int64_t now, int64_t asked);
 /* The CN: "Alice - laptop - 2027" (the year it ends, UTC), the device id, the first host,
  * "Chatelaine root for chat.example.com". At most 64 characters; what is too long loses its end,
