@@ -73,6 +73,9 @@ size_t body_room(const struct body *body);
 /* Cuts: what waits is dropped, the consumer is told by a posted on_bytes. Not after ENDED. */
 void body_fail(struct body *body, enum ending why);
 
+/* A posted on_bytes: for bytes that were shown before there was a consumer. */
+void body_notify(struct body *body);
+
 /* -- the consumer -- */
 /* The first run of bytes that wait; empty: none now (then ask body_is_over). Valid until the next
  * body_consume, and no longer than the notice lasts. */

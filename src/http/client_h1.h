@@ -28,7 +28,8 @@ struct client_request {
 	struct span target;      /* origin form, normalised: what wire/target says to forward */
 	struct span host;        /* the Host field's value as the client sent it */
 	/* May the field go on? Never asked about those that the codec handles itself: Host,
-	 * hop-by-hop and all that Connection names, Content-Length, Transfer-Encoding, Expect.
+	 * hop-by-hop and all that Connection names, Content-Length, Transfer-Encoding, Expect, and
+	 * identity fields of every dialect, which never go on.
 	 * Trailer and TE go on only as "TE: trailers". NULL: all. */
 	bool (*keeps)(void *arg, const struct field *field);
 	void *arg;

@@ -2,7 +2,7 @@
  * connection - one client: its stream, its transport, its deadlines, its end.
  *
  * States, each a row of a table in connection.c:
- *   HANDSHAKE    the stream secures itself; plain HTTP on the TLS port gets its one answer here
+ *   HANDSHAKE    the stream secures itself; plain HTTP on a TLS port gets its answer
  *   OPEN         the transport reads and writes
  *   ENDING       connection_end: nothing is read, a tunnel may say a last word
  *   CLOSING      flush, close_notify, FIN; then a short drain of what the client still sends

@@ -17,18 +17,21 @@ enum frame_mode { FRAME_RAW, FRAME_LENGTH, FRAME_CHUNKED, FRAME_NOTHING };
 
 struct framer {
 	uint8_t mode;         /* enum frame_mode */
-	uint8_t step;         /* private */
-	uint8_t line_at, line_size;
-	bool is_last;         /* the bytes gathered end the body */
+	uint8_t step;         /* private, as are the next five */
+	uint8_t line_at, line_size, tail_at;
+	bool is_last;
+	size_t end_at, offered;
 	struct span front;    /* what of the head is still to be written; the caller's memory */
 	struct span trailers; /* for the last chunk; lines with CRLF; the caller's memory */
 	uint64_t left;        /* of the length, or of the chunk under way */
 	char line[20];
 };
 
-enum { FRAMER_PARTS = 6 };
+enum { FRAMER_PARTS = 8 };
 
-void framer_init(struct framer *framer, enum frame_mode mode, uint64_t length, struct span head);
+/* A mode for the body that follows; `front` and `trailers` are set apart, at any time before the
+ * next gathering. */
+void framer_init(struct framer *framer, enum frame_mode mode, uint64_t length);
 /* The parts to write now; `data` waits, `ended`: nothing comes behind it. 0: nothing to write.
  * The parts point into `framer` and `data`. */
 int framer_gather(struct framer *framer, struct span data, bool ended,

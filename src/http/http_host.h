@@ -17,6 +17,7 @@
 #include "base/slab.h"
 #include "http/body.h"
 
+struct buffer;
 struct connection;
 struct exchange;
 struct field;
@@ -44,7 +45,6 @@ void http_limits_default(struct http_limits *limits);
 enum bad_request {
 	BAD_HEAD,            /* 400: not HTTP/1.1, ambiguous, forbidden bytes */
 	BAD_BODY,            /* 400: chunks that are none; a bad trailer */
-	BAD_HTTPS_ONLY,      /* 400: plain HTTP on the TLS port */
 	BAD_TOO_SLOW,        /* 408: the head was not complete in time */
 	BAD_TARGET_TOO_LONG, /* 414 */
 	BAD_EXPECTATION,     /* 417: not 100-continue */
@@ -71,6 +71,9 @@ struct http_host {
 	void (*on_secured)(struct connection *connection);
 	/* A request head is complete: walk it. Must lead to exchange_hand_over, now or later. */
 	void (*on_exchange)(struct exchange *exchange);
+	/* Plain HTTP on the TLS port: add the page that says so; `url` is where to go instead (empty:
+	 * the head does not tell). There is no exchange. NULL: a page of our own. */
+	void (*on_plain_http)(struct connection *connection, struct span url, struct buffer *html);
 	/* An answer without a walk: must call exchange_hand_over (or page_send) now; the connection
 	 * closes after it. NULL: a bare text is sent. x->request may be the empty head. */
 	void (*on_bad_request)(struct exchange *exchange, enum bad_request why);
@@ -85,13 +88,12 @@ struct http_host {
 	void (*on_closed)(struct connection *connection, enum ending why, const struct error *err);
 
 	/* -- http's own -- */
-	struct slabs connections, visits, heads, spills, bulk;
+	struct slabs connections, visits, heads, answers, spills, bulk;
 	struct link live;  /* struct connection.in_host */
 	uint64_t next_id;
 	char *receive;     /* the worker's buffer for bodies; bulk_bytes */
 	int64_t date_second; /* the Date field's text is made once a second */
 	char date[32];
-	bool draining;
 };
 
 /* Fills the rest; limits must be set. */

@@ -2,8 +2,9 @@
  * page - small answers from memory: embedded files, filled templates, and the service that sends
  * them. The only place that turns text into HTML.
  *
- * A template holds {{name}} (escaped) and {{include:FILE}} (an embedded file as it is, not filled).
- * A name without a value becomes nothing.
+ * A template holds {{name}} (escaped), {{#name}} ... {{/name}} (shown if the name's value is not
+ * empty) and {{include:FILE}} (an embedded file as it is, not filled). A name without a value becomes
+ * nothing. refusal.html takes title, sentence, next, contact, code, request, status, url.
  */
 #ifndef HTTP_PAGE_H
 #define HTTP_PAGE_H

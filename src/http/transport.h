@@ -65,15 +65,24 @@ struct exchange *exchange_new(struct transport *transport);
 void exchange_free(struct exchange *exchange, enum ending why);
 /* Cancel and release the service so that another may answer; only before anything was written. */
 void exchange_cut_service(struct exchange *exchange);
+/* Bodies from the beginning, with the service's notices; the transport adds its own. */
+void exchange_new_up(struct exchange *exchange, struct slabs *slabs);
+void exchange_new_down(struct exchange *exchange);
+/* The head's memory goes: request and target are empty from now on. */
+void exchange_forget_head(struct exchange *exchange);
 /* Has the service shown, or failed, all of the answer? */
 bool exchange_is_answered(const struct exchange *exchange);
 
 /* -- connection, for transports -- */
-/* OK: *got bytes (0: the peer's end). AGAIN: drained. Else the connection is lost already. */
+/* OK: *got bytes (0: the peer's end). AGAIN: drained. REFUSED: lost; the end is posted. */
 enum status connection_read(struct connection *connection, char *into, size_t room, size_t *got);
-/* OK or AGAIN with *taken bytes gathered by the stream; AGAIN: on_writable comes. REFUSED: lost. */
+/* OK: *taken bytes gathered by the stream. AGAIN: full, on_writable comes. REFUSED: lost. */
 enum status connection_write(struct connection *connection, const struct iovec *parts, int count,
 			     size_t *taken);
+/* Nothing was decided against it: reading and new exchanges make sense. */
+bool connection_may_read(const struct connection *connection);
+/* The same, or a last word is being said. */
+bool connection_may_write(const struct connection *connection);
 void connection_flush(struct connection *connection);
 /* Post `tidy` for the end of this turn. */
 void connection_tidy(struct connection *connection);
@@ -81,12 +90,12 @@ void connection_tidy(struct connection *connection);
 void connection_again(struct connection *connection);
 /* When on_late is due, mono; INT64_MAX: no deadline. */
 void connection_deadline(struct connection *connection, int64_t mono);
-/* Nothing more to do: flush and close in good order; why = ENDED_DONE, ENDED_LATE, ... */
+/* Nothing more to do: `release` is posted, then what was written is flushed and the stream closed
+ * in good order. */
 void connection_close(struct connection *connection, enum ending why);
-/* The same at once, without a word (TCP reset). */
-void connection_abort(struct connection *connection, enum ending why, const struct error *err);
+/* The same without good order: TCP reset. */
+void connection_abort(struct connection *connection, enum ending why);
 int64_t connection_now(const struct connection *connection); /* mono */
-/* Open, and nothing was decided against it: reading and writing make sense. */
-bool connection_is_open(const struct connection *connection);
+void connection_count_exchange(struct connection *connection);
 
 #endif

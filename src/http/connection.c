@@ -1,0 +1,495 @@
+#include "http/connection.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "event/loop.h"
+#include "http/connection_parts.h"
+#include "http/transport.h"
+#include "stream/stream.h"
+#include "stream/tls_stream.h"
+
+enum { PLAIN_ANSWER_MOST = 65536 };
+
+static size_t guest_offset(void)
+{
+	size_t aligned = alignof(max_align_t);
+
+	return (transport_h1_size() + aligned - 1) / aligned * aligned;
+}
+
+size_t connection_size(const struct http_host *host)
+{
+	return sizeof(struct connection) + guest_offset() + host->guest_size;
+}
+
+struct http_host *connection_host(const struct connection *connection)
+{
+	return connection->host;
+}
+
+void *connection_guest(struct connection *connection)
+{
+	return connection->rest + guest_offset();
+}
+
+struct connection *connection_of_guest(void *guest)
+{
+	return OWNER_OF((char *)guest - guest_offset(), struct connection, rest);
+}
+
+void *connection_listener(const struct connection *connection)
+{
+	return connection->listener;
+}
+
+struct stream *connection_stream(struct connection *connection)
+{
+	return connection->stream;
+}
+
+const struct address *connection_peer(const struct connection *connection)
+{
+	return &connection->peer;
+}
+
+bool connection_is_secure(const struct connection *connection)
+{
+	return connection->is_secure;
+}
+
+uint64_t connection_id(const struct connection *connection)
+{
+	return connection->id;
+}
+
+int64_t connection_born(const struct connection *connection)
+{
+	return connection->born;
+}
+
+uint64_t connection_exchanges(const struct connection *connection)
+{
+	return connection->exchanges;
+}
+
+void connection_count_exchange(struct connection *connection)
+{
+	connection->exchanges++;
+}
+
+bool connection_is_ending(const struct connection *connection)
+{
+	return connection->state >= CONNECTION_ENDING;
+}
+
+int64_t connection_now(const struct connection *connection)
+{
+	return loop_now(connection->host->loop)->mono;
+}
+
+bool connection_may_read(const struct connection *connection)
+{
+	return connection->state == CONNECTION_OPEN;
+}
+
+bool connection_may_write(const struct connection *connection)
+{
+	return connection->state == CONNECTION_OPEN ||
+	       (connection->state == CONNECTION_ENDING && connection->last_word);
+}
+
+static void post(struct connection *connection)
+{
+	loop_post(connection->host->loop, &connection->work);
+}
+
+void connection_tidy(struct connection *connection)
+{
+	connection->tidies = true;
+	post(connection);
+}
+
+void connection_again(struct connection *connection)
+{
+	stream_again(connection->stream);
+}
+
+void connection_flush(struct connection *connection)
+{
+	/* What it says is known at the next read or write. */
+	(void)stream_flush(connection->stream);
+}
+
+/* -- deadlines -- */
+
+static int64_t next_due(const struct connection *connection)
+{
+	bool has_end = connection->state <= CONNECTION_OPEN;
+
+	return has_end && connection->end < connection->deadline ? connection->end
+								 : connection->deadline;
+}
+
+/* A later deadline leaves the timer alone: it fires early and sets itself again. */
+static void arm(struct connection *connection)
+{
+	int64_t due = next_due(connection);
+
+	if (due == INT64_MAX || (timer_is_set(&connection->timer) && connection->timer.due <= due))
+		return;
+	timer_set(loop_timers(connection->host->loop), &connection->timer, due);
+}
+
+void connection_deadline(struct connection *connection, int64_t mono)
+{
+	/* Those of the way out are nobody else's to move. */
+	if (connection->state > CONNECTION_OPEN)
+		return;
+	connection->deadline = mono;
+	arm(connection);
+}
+
+static void set_deadline_in(struct connection *connection, int64_t time)
+{
+	connection->deadline = connection_now(connection) + time;
+	arm(connection);
+}
+
+void connection_set_end(struct connection *connection, int64_t mono)
+{
+	connection->end = mono;
+	arm(connection);
+}
+
+/* -- the way out -- */
+
+static void start_closing(struct connection *connection, enum ending why, bool resets)
+{
+	if (connection->state >= CONNECTION_CLOSING)
+		return;
+	if (connection->state != CONNECTION_ENDING)
+		connection->why = why;
+	connection->state = CONNECTION_CLOSING;
+	connection->resets = resets;
+	set_deadline_in(connection, connection->why == ENDED_REVOKED || connection->why == ENDED_EXPIRED
+					    ? connection->host->limits.revoke_time
+					    : connection->host->limits.idle_time);
+	post(connection);
+}
+
+void connection_close(struct connection *connection, enum ending why)
+{
+	start_closing(connection, why, false);
+}
+
+void connection_abort(struct connection *connection, enum ending why)
+{
+	start_closing(connection, why, true);
+}
+
+void connection_end(struct connection *connection, enum ending why)
+{
+	if (connection->state == CONNECTION_HANDSHAKE) {
+		start_closing(connection, why, true);
+	} else if (connection->state == CONNECTION_OPEN) {
+		connection->state = CONNECTION_ENDING;
+		connection->why = why;
+		connection->ends = true;
+		set_deadline_in(connection, connection->host->limits.revoke_time);
+		post(connection);
+	}
+}
+
+void connection_drain(struct connection *connection)
+{
+	connection->drains = true;
+	if (connection->state == CONNECTION_OPEN)
+		connection->transport->ops->drain(connection->transport);
+}
+
+static void drop(struct connection *connection)
+{
+	struct slabs *slabs = &connection->host->connections;
+
+	connection->state = CONNECTION_CLOSED;
+	timer_stop(&connection->timer);
+	task_cancel(&connection->work);
+	list_remove(&connection->in_host);
+	slab_give(slabs, connection);
+}
+
+static void close_now(struct connection *connection)
+{
+	if (connection->resets)
+		stream_reset(connection->stream);
+	else
+		stream_free(connection->stream);
+	connection->stream = NULL;
+	connection->state = CONNECTION_CLOSED;
+	post(connection);
+}
+
+/* Nothing flows any more: the exchanges go, then the guest; the stream ends as well as it can. */
+static void tell_closed(struct connection *connection)
+{
+	struct transport *transport = connection->transport;
+	struct http_host *host = connection->host;
+	struct error err = {""};
+
+	if (connection->is_closed_told)
+		return;
+	connection->is_closed_told = true;
+	connection->transport = NULL;
+	if (transport)
+		transport->ops->release(transport, connection->why);
+	if (connection->stream->failure != STREAM_WELL)
+		stream_explain(connection->stream, &err);
+	if (host->on_closed)
+		host->on_closed(connection, connection->why, &err);
+}
+
+static void finish(struct connection *connection)
+{
+	if (connection->resets) {
+		close_now(connection);
+		return;
+	}
+	if (!connection->is_flushed) {
+		enum status status = stream_flush(connection->stream);
+
+		if (status == AGAIN)
+			return;
+		connection->is_flushed = true;
+		set_deadline_in(connection, connection->host->limits.linger_time);
+	}
+	if (stream_finish(connection->stream) != AGAIN)
+		close_now(connection);
+}
+
+static void begin_ending(struct connection *connection)
+{
+	struct transport *transport = connection->transport;
+
+	connection->ends = false;
+	connection->last_word = true;
+	if (transport->ops->revoke(transport, connection->why))
+		return;
+	connection->last_word = false;
+	start_closing(connection, connection->why, false);
+}
+
+static void do_work(struct task *task)
+{
+	struct connection *connection = OWNER_OF(task, struct connection, work);
+
+	if (connection->state == CONNECTION_ENDING && connection->ends)
+		begin_ending(connection);
+	if (connection->tidies && connection_may_write(connection)) {
+		connection->tidies = false;
+		connection->transport->ops->tidy(connection->transport);
+	}
+	if (connection->state == CONNECTION_CLOSING) {
+		tell_closed(connection);
+		finish(connection);
+	} else if (connection->state == CONNECTION_CLOSED) {
+		drop(connection);
+		return;
+	}
+	if (connection->state < CONNECTION_CLOSING)
+		connection_flush(connection);
+}
+
+/* -- reading and writing, for transports -- */
+
+static enum status lose(struct connection *connection)
+{
+	connection_abort(connection, ENDED_CLIENT_GONE);
+	return REFUSED;
+}
+
+enum status connection_read(struct connection *connection, char *into, size_t room, size_t *got)
+{
+	enum status status;
+
+	if (!connection_may_read(connection))
+		return REFUSED;
+	status = stream_read(connection->stream, into, room, got);
+	return status == OK || status == AGAIN ? status : lose(connection);
+}
+
+enum status connection_write(struct connection *connection, const struct iovec *parts, int count,
+			     size_t *taken)
+{
+	enum status status;
+
+	if (!connection_may_write(connection))
+		return REFUSED;
+	status = stream_write(connection->stream, parts, count, taken);
+	return status == OK || status == AGAIN ? status : lose(connection);
+}
+
+/* -- the states -- */
+
+static void open_up(struct connection *connection)
+{
+	struct http_host *host = connection->host;
+
+	connection->is_secure = connection->is_tls;
+	connection->state = CONNECTION_OPEN;
+	connection->transport = transport_h1_init(connection->rest, connection);
+	set_deadline_in(connection, host->limits.idle_time);
+	if (host->on_secured)
+		host->on_secured(connection);
+	if (connection->state == CONNECTION_OPEN && connection->drains)
+		connection->transport->ops->drain(connection->transport);
+}
+
+static void answer_in_clear(struct connection *connection)
+{
+	struct buffer answer;
+
+	buffer_init(&answer, PLAIN_ANSWER_MOST);
+	plain_answer(connection, tls_stream_clear_bytes(connection->stream), &answer);
+	if (tls_stream_answer_clear(connection->stream, buffer_span(&answer)) != OK)
+		connection->resets = true;
+	buffer_release(&answer);
+}
+
+static void handshake_ready(struct connection *connection)
+{
+	enum status status = stream_secure(connection->stream);
+
+	if (status == AGAIN)
+		return;
+	if (status == OK) {
+		open_up(connection);
+		if (connection_may_read(connection))
+			connection->transport->ops->on_readable(connection->transport);
+		if (connection->state == CONNECTION_OPEN)
+			connection_flush(connection);
+		return;
+	}
+	if (connection->stream->failure == STREAM_IN_CLEAR)
+		answer_in_clear(connection);
+	start_closing(connection, ENDED_CLIENT_BAD, connection->resets);
+}
+
+static void open_ready(struct connection *connection)
+{
+	const struct transport_ops *ops = connection->transport->ops;
+
+	ops->on_writable(connection->transport);
+	if (connection_may_read(connection))
+		ops->on_readable(connection->transport);
+	if (connection->state == CONNECTION_OPEN)
+		connection_flush(connection);
+}
+
+static void ending_ready(struct connection *connection)
+{
+	if (connection->last_word)
+		connection->transport->ops->on_writable(connection->transport);
+}
+
+static void closing_ready(struct connection *connection)
+{
+	/* Before the posted work has run, the exchanges are still there. */
+	if (connection->is_closed_told)
+		finish(connection);
+}
+
+static void reset_late(struct connection *connection)
+{
+	connection->resets = true;
+	start_closing(connection, ENDED_LATE, true);
+	post(connection);
+}
+
+static void open_late(struct connection *connection)
+{
+	connection->transport->ops->on_late(connection->transport);
+	if (connection->state == CONNECTION_OPEN)
+		connection_flush(connection);
+}
+
+static void ending_late(struct connection *connection)
+{
+	start_closing(connection, connection->why, true);
+}
+
+static void closing_late(struct connection *connection)
+{
+	if (!connection->is_flushed)
+		connection->resets = true;
+	tell_closed(connection);
+	close_now(connection);
+}
+
+static const struct {
+	const char *name;
+	void (*on_ready)(struct connection *);
+	void (*on_late)(struct connection *);
+} states[] = {
+	[CONNECTION_HANDSHAKE] = {"handshake", handshake_ready, reset_late},
+	[CONNECTION_OPEN] = {"open", open_ready, open_late},
+	[CONNECTION_ENDING] = {"ending", ending_ready, ending_late},
+	[CONNECTION_CLOSING] = {"closing", closing_ready, closing_late},
+	[CONNECTION_CLOSED] = {"closed", NULL, NULL},
+};
+
+static void on_stream_ready(void *owner)
+{
+	struct connection *connection = owner;
+
+	if (states[connection->state].on_ready)
+		states[connection->state].on_ready(connection);
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct connection *connection = OWNER_OF(timer, struct connection, timer);
+	int64_t now = connection_now(connection);
+
+	if (connection->state <= CONNECTION_OPEN && now >= connection->end)
+		connection_end(connection, ENDED_EXPIRED);
+	else if (now >= connection->deadline && states[connection->state].on_late)
+		states[connection->state].on_late(connection);
+	else
+		arm(connection);
+}
+
+enum status connection_new(struct http_host *host, const struct connection_birth *birth,
+			   struct connection **out, struct error *err)
+{
+	struct connection *connection = slab_take(&host->connections);
+	enum status status;
+
+	if (!connection) {
+		stream_free(birth->stream);
+		return error_refuse(err, "%zu connections are open, which is the most",
+				    host->connections.taken);
+	}
+	memset(connection, 0, connection_size(host));
+	connection->host = host;
+	connection->stream = birth->stream;
+	connection->is_tls = birth->is_tls;
+	connection->peer = birth->peer;
+	connection->listener = birth->listener;
+	connection->born = connection_now(connection);
+	connection->id = host->next_id++;
+	connection->end = INT64_MAX;
+	timer_init(&connection->timer, on_timer);
+	task_init(&connection->work, do_work);
+	list_add_last(&host->live, &connection->in_host);
+	set_deadline_in(connection, host->limits.handshake_time);
+	status = stream_start(birth->stream, host->loop, on_stream_ready, connection, err);
+	if (status != OK) {
+		stream_free(birth->stream);
+		drop(connection);
+		return status;
+	}
+	*out = connection;
+	return OK;
+}
