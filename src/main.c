@@ -1,4 +1,6 @@
-int main(void)
+#include "command/command.h"
+
+int main(int argc, char **argv)
 {
-	return 2;
+	return command_main(argc, argv);
 }

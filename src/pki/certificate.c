@@ -187,6 +187,15 @@ const struct key *certificate_key(const struct certificate *certificate)
 	return certificate->key;
 }
 
+struct span certificate_key_id(const struct certificate *certificate)
+{
+	const ASN1_OCTET_STRING *found = X509_get0_subject_key_id(certificate->handle);
+
+	if (!found)
+		return SPAN("");
+	return span_make(ASN1_STRING_get0_data(found), (size_t)ASN1_STRING_length(found));
+}
+
 struct x509_st *certificate_handle(const struct certificate *certificate)
 {
 	return certificate->handle;

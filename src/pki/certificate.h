@@ -82,6 +82,8 @@ struct span certificate_der(const struct certificate *certificate);
 const struct certificate_facts *certificate_facts(const struct certificate *certificate);
 /* Public half; never NULL. */
 const struct key *certificate_key(const struct certificate *certificate);
+/* The subjectKeyIdentifier's octets; empty when there is none. */
+struct span certificate_key_id(const struct certificate *certificate);
 struct x509_st *certificate_handle(const struct certificate *certificate);
 
 void certificate_write_pem(const struct certificate *certificate, struct buffer *out);

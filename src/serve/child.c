@@ -114,7 +114,7 @@ enum status role_start_parse(int argc, char **argv, struct role_start *out, stru
 {
 	uint64_t slot, supervisor, uid, gid, listeners = 0;
 
-	/* argv: role NAME SLOT SUPERVISOR UID GID [LISTENERS | CONFIG] */
+	/* argv: role NAME SLOT SUPERVISOR UID GID [LISTENERS | WORD] */
 	if (argc < 6 || !take_number(argv[2], &slot) || !take_number(argv[3], &supervisor) ||
 	    !take_number(argv[4], &uid) || !take_number(argv[5], &gid) ||
 	    fcntl(FD_ORDERS, F_SETFD, FD_CLOEXEC))
@@ -124,7 +124,7 @@ enum status role_start_parse(int argc, char **argv, struct role_start *out, stru
 				   .supervisor = (pid_t)supervisor,
 				   .user = {(uid_t)uid, (gid_t)gid}};
 	if (argc > 6) {
-		out->config = argv[6];
+		out->word = argv[6];
 		if (take_number(argv[6], &listeners))
 			out->listeners = (unsigned)listeners;
 	}

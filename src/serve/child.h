@@ -15,7 +15,7 @@
 /* Where a role finds its descriptors. */
 enum role_descriptor {
 	FD_ORDERS = 3,     /* to the supervisor: order.h */
-	FD_BUNDLE = 4,     /* config and files: config/bundle.h; check: none */
+	FD_BUNDLE = 4,     /* gateway: config and files, config/bundle.h */
 	FD_SCOREBOARD = 5, /* shm/scoreboard.h, writable */
 	FD_SESSIONS = 6,   /* gateway: shm/session_store.h, writable; authority: the listening CLI socket */
 	FD_LISTEN = 7,     /* gateway: the first of its listening sockets */
@@ -49,7 +49,7 @@ struct role_start {
 	pid_t supervisor;
 	struct sandbox_user user;
 	unsigned listeners; /* how many from FD_LISTEN on */
-	const char *config; /* check: the path */
+	const char *word;   /* check: the config's path; authority: the state folder */
 };
 MUST_CHECK enum status role_start_parse(int argc, char **argv, struct role_start *out, struct error *err);
 

@@ -1,0 +1,141 @@
+#include "command/asking.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "authority/authority.h"
+#include "authority/house.h"
+#include "base/clock.h"
+#include "bridge/ask.h"
+
+enum { WAIT_MS = 5000 };
+
+/* The running one. *is_there is false when nobody listens. */
+static enum status ask_running(const struct invocation *invocation, const char *question, json_t *words,
+			       json_t **answer, bool *is_there, struct error *err)
+{
+	struct question hello = {.name = "hello", .fd = -1}, asked = {.name = question, .fd = -1};
+	char path[sizeof invocation->state + 32], token[CLI_TOKEN_TEXT];
+	json_t *greeting = NULL;
+	enum status status;
+	int socket = -1;
+
+	snprintf(path, sizeof path, "%s/authority.sock", invocation->state);
+	*is_there = ask_connect(path, &socket, err) == OK;
+	if (!*is_there)
+		return REFUSED;
+	TRY(authority_load_token(invocation->state, token, err));
+	hello.words = json_pack("{s:s}", "token", token);
+	explicit_bzero(token, sizeof token);
+	TRY(ask_wait(socket, hello, WAIT_MS, &greeting, NULL, err));
+	/* The key of a repeated question rides beside its words. */
+	asked.key = json_string_value(json_object_get(words, "key"));
+	asked.words = json_incref(words);
+	status = ask_wait(socket, asked, WAIT_MS, answer, NULL, err);
+done:
+	json_decref(greeting);
+	close(socket);
+	return status;
+}
+
+/* Root opens a house as its owner, so that no file of root's is left in it. */
+static uid_t become_owner(const char *state)
+{
+	struct stat facts;
+
+	if (geteuid() != 0 || stat(state, &facts) || facts.st_uid == 0)
+		return 0;
+	if (setegid(facts.st_gid) || seteuid(facts.st_uid))
+		return 0;
+	return facts.st_uid;
+}
+
+static enum status ask_here(const struct invocation *invocation, const char *question, json_t *words,
+			    json_t **answer, struct error *err)
+{
+	struct authority_options options = {.state = invocation->state};
+	struct authority *authority = NULL;
+	uid_t owner = become_owner(invocation->state);
+	enum status status;
+
+	status = authority_open(&options, &authority, err);
+	if (status == OK)
+		status = authority_answer_now(authority, question, words, answer, err);
+	authority_free(authority);
+	if (owner && (seteuid(0) || setegid(0)))
+		return error_fail_errno(err, "cannot become root again");
+	return status;
+}
+
+int asking(const struct invocation *invocation, const char *question, json_t *words, json_t **answer)
+{
+	struct error err = {""};
+	enum status status;
+	bool is_there;
+
+	if (!words) {
+		(void)error_refuse(&err, "the arguments must be UTF-8 text");
+		return command_fail(invocation, &err);
+	}
+	status = ask_running(invocation, question, words, answer, &is_there, &err);
+	if (!is_there && !house_exists(invocation->state)) {
+		status = error_refuse(&err, "%s holds no chatelaine; make one with \"chatelaine init SITE --to URL\", "
+				      "or name another folder with --state", invocation->state);
+	} else if (!is_there) {
+		status = ask_here(invocation, question, words, answer, &err);
+	}
+	json_decref(words);
+	if (status == OK)
+		return EXIT_DONE;
+	(void)command_fail(invocation, &err);
+	return status == FAILED && is_there ? EXIT_UNREACHABLE : EXIT_REFUSED;
+}
+
+int asking_print_json(json_t *answer)
+{
+	int outcome = json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+
+	putchar('\n');
+	json_decref(answer);
+	return outcome == 0 ? EXIT_DONE : EXIT_REFUSED;
+}
+
+const char *asking_text(const json_t *answer, const char *key)
+{
+	const char *text = json_string_value(json_object_get(answer, key));
+
+	return text ? text : "";
+}
+
+int64_t asking_number(const json_t *answer, const char *key)
+{
+	return json_integer_value(json_object_get(answer, key));
+}
+
+void asking_day(int64_t seconds, char out[static DAY_TEXT_SIZE])
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	if (seconds == 0) {
+		snprintf(out, DAY_TEXT_SIZE, "never");
+		return;
+	}
+	clock_text(seconds, text);
+	snprintf(out, DAY_TEXT_SIZE, "%.10s", text);
+}
+
+void asking_warn_silent(const json_t *answer)
+{
+	const json_t *silent = json_object_get(answer, "silent"), *number;
+	size_t i;
+
+	if (json_array_size(silent) == 0)
+		return;
+	fputs("warning: these gateways did not confirm in time and were ended:", stderr);
+	json_array_foreach(silent, i, number)
+		fprintf(stderr, " %lld", (long long)json_integer_value(number));
+	fputs("\n", stderr);
+}

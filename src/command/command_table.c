@@ -1,0 +1,50 @@
+#include <stddef.h>
+
+#include "command/certificate_commands.h"
+#include "command/command.h"
+#include "command/device.h"
+#include "command/init.h"
+#include "command/person.h"
+#include "command/serve.h"
+#include "command/status.h"
+
+const struct command commands[] = {
+	{"init", NULL, command_init,
+	 "SITE --to URL [--listen ADDRESS:PORT] [--preset NAME] [--recovery-file FILE]",
+	 "make a house: authority, registry, configuration",
+	 "SITE is the name (or IP address) that browsers will use. A certificate of Let's Encrypt\n"
+	 "for it is found and used; else the house's own authority makes one. --to is where the\n"
+	 "application listens. Presets: generic, rocketchat, mattermost, device-list.\n"
+	 "The recovery phrase is shown once on a terminal, or saved into --recovery-file.", false},
+	{"serve", NULL, command_serve, "[--config FILE]", "open the door",
+	 "Runs until SIGTERM or Ctrl-C. The configuration is STATE/chatelaine.conf unless --config\n"
+	 "names another. Changed certificates and allow-files are taken up by themselves.", false},
+	{"status", NULL, command_status, "", "problems first, then figures", NULL, false},
+	{"person", "add", command_person_add, "NAME --email E [--groups a,b] [--admin]", "make a person known", NULL, false},
+	{"person", "list", command_person_list, "", "everyone who is known", NULL, false},
+	{"person", "show", command_person_show, "NAME", "one person with all devices", NULL, false},
+	{"person", "remove", command_person_remove, "NAME", "end a person; all devices are revoked", NULL, false},
+	{"device", "add", command_device_add,
+	 "PERSON --label L [--kind phone|laptop|server|shared|other] (--p12 FILE | --pem FOLDER | --csr FILE --out FILE)",
+	 "make a device and its certificate",
+	 "--p12 FILE      a PKCS#12 file to import; its password is made up and shown once\n"
+	 "  --profile compatible|modern   by kind if not given: phones get compatible\n"
+	 "--pem FOLDER    cert.pem, key.pem, chain.pem, for curl and programs; --encrypt for a passphrase\n"
+	 "--csr FILE --out FILE   sign a key that the device made; only its key is taken from the CSR\n"
+	 "--password-file FILE    the password is the file's first line, in place of a made-up one", false},
+	{"device", "list", command_device_list, "[PERSON]", "all devices", NULL, false},
+	{"device", "show", command_device_show, "DEVICE", "one device with its certificates", NULL, false},
+	{"device", "revoke", command_device_revoke, "DEVICE [--reason WHY]",
+	 "end a device; live connections close at once",
+	 "Reasons (RFC 5280): unspecified, keyCompromise, affiliationChanged, superseded,\n"
+	 "cessationOfOperation, privilegeWithdrawn.", false},
+	{"ca", "cert", command_ca_cert, "", "the root certificate, PEM, for clients to trust", NULL, false},
+	{"cert", "inspect", command_cert_inspect, "FILE", "what stands in a certificate", NULL, false},
+	{"explain", NULL, command_explain, "CODE|ID", "what a refusal means and what to do", NULL, false},
+	{"config", "check", command_config_check, "[--config FILE]", "is the configuration right?", NULL, false},
+	{"config", "reference", command_config_reference, "", "every key with its default", NULL, false},
+	{"retreat", NULL, command_retreat, "[--config FILE]", "how to give the ports back to another proxy", NULL, false},
+	{"role", NULL, command_role, "", "how chatelaine starts its own parts", NULL, true},
+};
+
+const unsigned command_count = sizeof commands / sizeof *commands;

@@ -1,0 +1,224 @@
+#include "command/init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "authority/house.h"
+#include "base/address.h"
+#include "base/file.h"
+#include "command/asking.h"
+#include "command/options.h"
+#include "config/config_parse.h"
+#include "door/route.h"
+#include "serve/house_user.h"
+#include "wire/host_name.h"
+#include "wire/url.h"
+
+struct init_options {
+	const char *site, *to, *listen, *preset, *recovery_file;
+	struct host_name name;
+	char certificate[600], key[600]; /* a public one's paths, or the own CA's */
+	bool is_public;
+	char state[4096]; /* absolute */
+	const struct invocation *invocation;
+};
+
+/* certbot's place (and uacme's and dehydrated's by link): used when both files can be read. */
+static void find_certificate(struct init_options *given)
+{
+	snprintf(given->certificate, sizeof given->certificate, "/etc/letsencrypt/live/%s/fullchain.pem",
+		 given->name.text);
+	snprintf(given->key, sizeof given->key, "/etc/letsencrypt/live/%s/privkey.pem", given->name.text);
+	given->is_public = access(given->certificate, R_OK) == 0 && access(given->key, R_OK) == 0;
+}
+
+static enum status check_given(struct init_options *given, struct error *err)
+{
+	struct address address;
+	struct url url;
+	enum status status;
+
+	status = host_fold_name(span_of(given->site), &given->name, err);
+	if (status != OK) {
+		error_context(err, "SITE \"%s\"", given->site);
+		return status;
+	}
+	status = url_parse(span_of(given->to), &url, err);
+	if (status != OK) {
+		error_context(err, "--to");
+		return status;
+	}
+	if (given->listen && address_parse(span_of(given->listen), &address, err) != OK) {
+		error_context(err, "--listen");
+		return REFUSED;
+	}
+	if (given->preset && !preset_find(span_of(given->preset)))
+		return error_refuse(err, "--preset %s: no such preset; there are %s", given->preset, preset_names());
+	if (given->recovery_file && access(given->recovery_file, F_OK) == 0)
+		return error_refuse(err, "--recovery-file %s is there already; it is never overwritten",
+				    given->recovery_file);
+	if (!given->recovery_file && !isatty(STDOUT_FILENO))
+		return error_refuse(err, "the recovery phrase is shown once, on a terminal, and this is none: "
+				    "give --recovery-file FILE, and keep that file elsewhere");
+	return OK;
+}
+
+static enum status reveal(void *arg, struct span phrase, struct error *err)
+{
+	const struct init_options *given = arg;
+	struct buffer text;
+	enum status status;
+
+	if (!given->recovery_file) {
+		printf("\nRECOVERY PHRASE  %.*s\n\n"
+		       "Write it down and keep it away from this machine. It opens the root key, renews the\n"
+		       "authority and restores backups. It is shown this once and kept nowhere.\n\n",
+		       SPAN_PRINT(phrase));
+		fflush(stdout);
+		return OK;
+	}
+	buffer_init(&text, 4096);
+	buffer_printf(&text, "%.*s\n", SPAN_PRINT(phrase));
+	status = file_save_new(given->recovery_file, 0600, buffer_span(&text), err);
+	buffer_wipe(&text);
+	return status;
+}
+
+static void write_listen(struct buffer *out, const struct init_options *given)
+{
+	if (given->listen)
+		buffer_printf(out, "listen = {\"%s\"}\n", given->listen);
+	else if (geteuid() == 0)
+		buffer_add_text(out, "listen = {\"0.0.0.0:443\", \"[::]:443\"}\n");
+	else
+		buffer_add_text(out, "listen = {\"0.0.0.0:8443\", \"[::]:8443\"}   # ports below 1024 need root\n");
+}
+
+static bool write_config(struct buffer *out, const struct init_options *given)
+{
+	const struct preset *preset = preset_find(span_of(given->preset ? given->preset : "generic"));
+	bool is_sayable = true;
+
+	buffer_add_text(out, "# chatelaine.conf - what the door does. \"chatelaine config check\" says whether it is right;\n"
+			     "# \"chatelaine config reference\" lists every key with its default.\n\n");
+	write_listen(out, given);
+	buffer_add_text(out, "state = ");
+	is_sayable &= config_quote(out, span_of(given->state));
+	buffer_add_text(out, "\n# contact = \"it@example.com\"               # refusal pages name it\n\nsite ");
+	is_sayable &= config_quote(out, host_span(&given->name));
+	buffer_printf(out, " {\n    preset = %s", preset->name);
+	buffer_printf(out, "   # %s\n    upstream = {", preset->note ? preset->note : "");
+	is_sayable &= config_quote(out, span_of(given->to));
+	buffer_add_text(out, "}\n");
+	if (!given->is_public)
+		buffer_add_text(out, "    # Made by the house's own authority; clients trust it by \"chatelaine ca cert\".\n"
+				     "    # Put the paths of a public certificate here as soon as there is one.\n");
+	buffer_add_text(out, "    certificate = ");
+	is_sayable &= config_quote(out, span_of(given->certificate));
+	buffer_add_text(out, "\n    key = ");
+	is_sayable &= config_quote(out, span_of(given->key));
+	buffer_add_text(out, "\n    no-certificate = explain                # drop: refuse the handshake; allow: public\n"
+			     "    # who = {\"staff\"}                        # groups that may enter; everyone with a device if not given\n"
+			     "    # allow-file = \"/etc/chatelaine/allow.txt\"  # one device id a line, watched\n"
+			     "}\n");
+	return is_sayable && buffer_is_whole(out);
+}
+
+static enum status absolute_state(struct init_options *given, const char *state, struct error *err)
+{
+	char here[2048];
+
+	if (state[0] == '/')
+		snprintf(given->state, sizeof given->state, "%s", state);
+	else if (!getcwd(here, sizeof here) ||
+		 (size_t)snprintf(given->state, sizeof given->state, "%s/%s", here, state) >= sizeof given->state)
+		return error_refuse(err, "cannot make --state %s an absolute path", state);
+	while (strlen(given->state) > 1 && given->state[strlen(given->state) - 1] == '/')
+		given->state[strlen(given->state) - 1] = 0;
+	return OK;
+}
+
+static enum status make_house(struct init_options *given, struct error *err)
+{
+	struct house_file config = {.name = "chatelaine.conf", .mode = 0640};
+	struct house_plan plan = {.state = given->state,
+				  .site = host_span(&given->name),
+				  .make_server_certificate = !given->is_public,
+				  .files = &config,
+				  .file_count = 1,
+				  .reveal = reveal,
+				  .arg = given};
+	struct sandbox_user owner;
+	struct buffer text;
+	enum status status;
+
+	if (!given->is_public) {
+		snprintf(given->certificate, sizeof given->certificate, "%.300s/server/%s.pem", given->state,
+			 given->name.text);
+		snprintf(given->key, sizeof given->key, "%.300s/server/%s.key", given->state, given->name.text);
+	}
+	if (house_user_find(HOUSE_USER_AUTHORITY, &owner)) {
+		plan.change_owner = true;
+		plan.owner = owner.uid;
+		plan.group = owner.gid;
+	}
+	buffer_init(&text, 65536);
+	if (!write_config(&text, given)) {
+		status = error_refuse(err, "a path or name has characters that a configuration cannot hold");
+	} else {
+		config.bytes = buffer_span(&text);
+		status = house_init(&plan, err);
+	}
+	buffer_release(&text);
+	return status;
+}
+
+int command_init(struct invocation *invocation)
+{
+	struct init_options given = {.invocation = invocation};
+	const struct option_row rows[] = {{"to", &given.to, NULL},
+					  {"listen", &given.listen, NULL},
+					  {"preset", &given.preset, NULL},
+					  {"recovery-file", &given.recovery_file, NULL}};
+	struct error err;
+
+	if (options_parse(rows, 4, &invocation->argc, invocation->argv, &err) != OK)
+		return command_usage(invocation, "%s", err.text);
+	if (invocation->argc != 1)
+		return command_usage(invocation, "one SITE is needed: the name or IP address that browsers will use");
+	if (!given.to)
+		return command_usage(invocation, "--to is needed: where the application listens, like http://127.0.0.1:3000");
+	given.site = invocation->argv[0];
+	if (absolute_state(&given, invocation->state, &err) != OK)
+		return command_fail(invocation, &err);
+	if (house_exists(given.state)) {
+		(void)error_refuse(&err, "%s holds a chatelaine already; it stays as it is. Use another --state for a second one",
+				   given.state);
+		return command_fail(invocation, &err);
+	}
+	if (check_given(&given, &err) != OK)
+		return command_fail(invocation, &err);
+	find_certificate(&given);
+	if (make_house(&given, &err) != OK)
+		return command_fail(invocation, &err);
+	if (invocation->json)
+		return asking_print_json(json_pack("{s:s, s:s, s:s+, s:b}", "site", given.name.text, "state", given.state,
+						   "config", given.state, "/chatelaine.conf", "public_certificate",
+						   given.is_public));
+	printf("The house for %s stands in %s.\n"
+	       "certificate  %s\n"
+	       "config       %s/chatelaine.conf\n\n"
+	       "Next: chatelaine serve\n"
+	       "      chatelaine person add alice --email alice@example.com\n"
+	       "      chatelaine device add alice --label phone --kind phone --p12 alice-phone.p12\n",
+	       given.name.text, given.state,
+	       given.is_public ? given.certificate : "made by its own authority (clients trust it by \"chatelaine ca cert\")",
+	       given.state);
+	return EXIT_DONE;
+}

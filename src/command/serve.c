@@ -1,0 +1,140 @@
+#include "command/serve.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "command/asking.h"
+#include "command/options.h"
+#include "config/config_parse.h"
+#include "pki/crypto_start.h"
+#include "serve/preparation.h"
+#include "serve/role.h"
+#include "serve/settings.h"
+#include "serve/settings_keys.h"
+#include "serve/supervisor.h"
+
+enum { PATH_ROOM = 4200 };
+
+void config_path(const struct invocation *invocation, const char *said, char *out, unsigned size)
+{
+	char *whole;
+
+	if (said)
+		snprintf(out, size, "%s", said);
+	else
+		snprintf(out, size, "%s/chatelaine.conf", invocation->state);
+	/* Absolute, because it is watched and named in messages from anywhere. */
+	whole = realpath(out, NULL);
+	if (whole)
+		snprintf(out, size, "%s", whole);
+	free(whole);
+}
+
+/* The words of the commands here: --config FILE, no more. */
+static int take_config(struct invocation *invocation, char *path)
+{
+	const char *config = NULL;
+	const struct option_row rows[] = {{"config", &config, NULL}};
+	struct error err;
+
+	if (options_parse(rows, 1, &invocation->argc, invocation->argv, &err) != OK)
+		return command_usage(invocation, "%s", err.text);
+	if (invocation->argc)
+		return command_usage(invocation, "\"%s\" is one word too many", invocation->argv[0]);
+	config_path(invocation, config, path, PATH_ROOM);
+	if (access(path, F_OK)) {
+		(void)error_refuse(&err, "there is no %s; make a house with \"chatelaine init SITE --to URL\", or name "
+				   "its folder with --state or its file with --config", path);
+		return command_fail(invocation, &err);
+	}
+	return EXIT_DONE;
+}
+
+int command_serve(struct invocation *invocation)
+{
+	char path[PATH_ROOM];
+	int wrong = take_config(invocation, path);
+
+	return wrong ? wrong : supervisor_run(path);
+}
+
+int command_role(struct invocation *invocation)
+{
+	/* The words behind "chatelaine". */
+	return role_main(invocation->argc + 1, invocation->argv - 1);
+}
+
+int command_config_check(struct invocation *invocation)
+{
+	char path[PATH_ROOM];
+	struct prepared prepared;
+	struct error err;
+	int wrong = take_config(invocation, path);
+
+	if (wrong)
+		return wrong;
+	if (crypto_start(&err) != OK || preparation_try(path, &prepared, &err) != OK)
+		return command_fail(invocation, &err);
+	prepared_release(&prepared);
+	if (invocation->json)
+		return asking_print_json(json_pack("{s:s, s:b}", "config", path, "good", 1));
+	printf("%s is good\n", path);
+	return EXIT_DONE;
+}
+
+int command_config_reference(struct invocation *invocation)
+{
+	struct buffer text;
+	struct error err;
+
+	if (options_parse(NULL, 0, &invocation->argc, invocation->argv, &err) != OK)
+		return command_usage(invocation, "%s", err.text);
+	buffer_init(&text, 1 << 20);
+	config_write_reference(&settings_rows, &text);
+	fputs(buffer_text(&text), stdout);
+	buffer_release(&text);
+	return EXIT_DONE;
+}
+
+/* How to go back to what was there before; nothing is changed here. */
+int command_retreat(struct invocation *invocation)
+{
+	char path[PATH_ROOM];
+	struct settings *settings = NULL;
+	const struct house_settings *house;
+	struct error err;
+	size_t i;
+	int wrong = take_config(invocation, path);
+
+	if (wrong)
+		return wrong;
+	if (crypto_start(&err) != OK || settings_load(path, &settings, &err) != OK)
+		return command_fail(invocation, &err);
+	house = settings_house(settings);
+	puts("To give the ports back to another proxy, with nothing lost here:\n\n"
+	     "1. Stop chatelaine:          systemctl disable --now chatelaine   (or Ctrl-C where it runs)\n"
+	     "2. It listened on:");
+	for (i = 0; i < house->listen.count; i++) {
+		char text[ADDRESS_TEXT_SIZE];
+
+		address_text(&house->listen.at[i], text);
+		printf("                             %s\n", text);
+	}
+	puts("3. Let the other proxy serve, for nginx:\n");
+	for (i = 0; i < house->door.site_count; i++) {
+		const struct site_options *site = &house->door.sites[i];
+
+		printf("   server {\n       listen 443 ssl;\n       server_name %s;\n       ssl_certificate     %s;\n"
+		       "       ssl_certificate_key %s;\n       location / {\n           proxy_pass %s;\n"
+		       "           proxy_http_version 1.1;\n           proxy_set_header Host $host;\n"
+		       "           proxy_set_header Upgrade $http_upgrade;\n"
+		       "           proxy_set_header Connection \"upgrade\";\n       }\n   }\n\n",
+		       site->name, site->certificate.path, site->key.path, site->upstream.at[0]);
+	}
+	printf("   From then on everyone reaches the application, without a certificate.\n"
+	       "4. People, devices and the authority stay in %s.\n"
+	       "   To come back: stop the other proxy and run \"chatelaine serve\".\n", house->state);
+	settings_free(settings);
+	return EXIT_DONE;
+}

@@ -1,0 +1,247 @@
+#include "serve/front.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "door/door.h"
+#include "event/loop.h"
+#include "http/http_host.h"
+#include "relay/relay.h"
+#include "relay/upstream.h"
+#include "serve/settings.h"
+#include "serve/settings_keys.h"
+#include "wire/host_name.h"
+
+/* A site's relay; shared by the fronts that came after one another with the same text. */
+struct shared_relay {
+	struct relay *relay;
+	unsigned holders;
+};
+
+struct front {
+	const struct settings *settings;
+	struct shared_relay **relays; /* one a site */
+	struct route_service *services;
+	size_t count;
+	struct tls_context *tls;
+};
+
+static struct shared_relay *relay_for(struct relay_worker *worker, const struct settings *settings,
+				      const struct site_options *site, struct error *err)
+{
+	struct shared_relay *shared = calloc(1, sizeof *shared);
+	struct relay_options options = {.upstreams = site->upstream.at};
+	struct http_limits unused;
+	struct upstream *upstream;
+	size_t i;
+
+	settings_limits(settings, &unused, &options.limits);
+	if (!shared || relay_new(worker, &options, &shared->relay, err) != OK) {
+		free(shared);
+		return NULL;
+	}
+	shared->holders = 1;
+	for (i = 0; (upstream = relay_upstream(shared->relay, i)); i++)
+		settings_resolve(settings, upstream);
+	return shared;
+}
+
+enum status front_new(struct relay_worker *worker, const struct settings *settings, struct front *before,
+		      struct front **out, struct error *err)
+{
+	const struct door_options *door = settings_door(settings);
+	struct front *front = calloc(1, sizeof *front);
+	bool is_same = before && span_equals(settings_text(settings), settings_text(before->settings));
+	size_t i;
+
+	if (front) {
+		front->settings = settings;
+		front->relays = calloc(door->site_count, sizeof *front->relays);
+		front->services = calloc(door->site_count, sizeof *front->services);
+	}
+	if (!front || !front->relays || !front->services) {
+		front_free(front);
+		return error_fail(err, "no memory for the sites");
+	}
+	for (i = 0; i < door->site_count; i++) {
+		struct shared_relay *shared;
+
+		if (is_same) {
+			shared = before->relays[i];
+			shared->holders++;
+		} else {
+			shared = relay_for(worker, settings, &door->sites[i], err);
+		}
+		if (!shared) {
+			error_context(err, "site \"%s\"", door->sites[i].name);
+			front_free(front);
+			return REFUSED;
+		}
+		front->relays[i] = shared;
+		front->services[i] = (struct route_service){
+			.site = door->sites[i].name, .path = "/", .service = relay_service(shared->relay)};
+		front->count++;
+	}
+	*out = front;
+	return OK;
+}
+
+const struct route_service *front_services(const struct front *front, size_t *count)
+{
+	*count = front->count;
+	return front->services;
+}
+
+struct tls_context *front_tls(const struct front *front)
+{
+	return front->tls;
+}
+
+void front_free(struct front *front)
+{
+	size_t i;
+
+	if (!front)
+		return;
+	for (i = 0; i < front->count; i++) {
+		struct shared_relay *shared = front->relays[i];
+
+		if (--shared->holders > 0)
+			continue;
+		relay_retire(shared->relay);
+		free(shared);
+	}
+	tls_context_free(front->tls);
+	free(front->relays);
+	free(front->services);
+	free(front);
+}
+
+static enum status load_credentials(const struct site_options *site, struct tls_credentials **out,
+				    struct error *err)
+{
+	struct tls_credentials_facts facts;
+	enum status status = tls_credentials_load(site->certificate.bytes, site->key.bytes, out, err);
+	int64_t now = clock_seconds();
+
+	if (status != OK) {
+		error_context(err, "site \"%s\": certificate %s, key %s", site->name, site->certificate.path,
+			      site->key.path);
+		return status;
+	}
+	if (!tls_credentials_cover(*out, span_of(site->name)))
+		return error_refuse(err, "site \"%s\": the certificate in %s is not for that name; get one that is, "
+				    "or name the site as the certificate does", site->name, site->certificate.path);
+	tls_credentials_tell(*out, &facts);
+	if (facts.not_after < now)
+		log_say(LOG_WARNING, "certificate", "site \"%s\": the certificate in %s has expired; browsers will refuse it",
+			site->name, site->certificate.path);
+	else if (facts.not_after < now + 7 * 86400)
+		log_say(LOG_WARNING, "certificate", "site \"%s\": the certificate in %s expires within a week",
+			site->name, site->certificate.path);
+	return OK;
+}
+
+/* Clients that name no site (an IP address typed in, a bare probe): the first IP site answers, else
+ * the first; by the strictest mode. */
+static const struct tls_site *unnamed_site(const struct tls_site *sites, size_t count)
+{
+	struct host_name host;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (host_fold_name(sites[i].names[0], &host, NULL) == OK && host.kind != HOST_DNS)
+			return &sites[i];
+	return &sites[0];
+}
+
+static enum status fill_sites(const struct front *front, const struct door *door, struct tls_site *sites,
+			      struct span *names, struct error *err)
+{
+	const struct door_options *options = settings_door(front->settings);
+	enum status status;
+	size_t i;
+
+	for (i = 0; i < options->site_count; i++) {
+		names[i] = span_of(options->sites[i].name);
+		sites[i] = (struct tls_site){.number = (uint32_t)i,
+					     .names = &names[i],
+					     .names_count = 1,
+					     .asks = door_asks(routes_site(door_routes(door), i))};
+		status = load_credentials(&options->sites[i], &sites[i].credentials[0], err);
+		if (status != OK)
+			return status;
+	}
+	return OK;
+}
+
+enum status front_secure(struct front *front, const struct door *door, const struct tls_hooks *hooks,
+			 struct error *err)
+{
+	static const char *const protocols[] = {"http/1.1", NULL};
+	struct tls_context_options options = {.sites_count = front->count, .protocols = protocols, .hooks = *hooks};
+	struct tls_site *sites = calloc(front->count, sizeof *sites);
+	struct span *names = calloc(front->count, sizeof *names), authorities[8];
+	const struct door_issuer *issuers;
+	struct tls_context *made = NULL;
+	enum status status;
+	size_t count, i;
+
+	if (!sites || !names) {
+		status = error_fail(err, "no memory for TLS");
+		goto done;
+	}
+	TRY(fill_sites(front, door, sites, names, err));
+	/* One epoch for all: any change of rules costs each client one full handshake, no more. */
+	options.epoch = door_epoch(door);
+	issuers = settings_issuers(front->settings, &count);
+	for (i = 0; i < count && i < 8; i++)
+		authorities[i] = issuers[i].der;
+	options.client_authorities = authorities;
+	options.client_authorities_count = i;
+	options.sites = sites;
+	options.no_name = *unnamed_site(sites, front->count);
+	options.no_name.number = TLS_SITE_NO_NAME;
+	options.no_name.asks = door_asks(routes_find_handshake(door_routes(door), SPAN("")));
+	options.unknown_name = options.no_name;
+	options.unknown_name.number = TLS_SITE_UNKNOWN_NAME;
+	TRY(tls_context_new(&options, &made, err));
+	tls_context_free(front->tls);
+	front->tls = made;
+done:
+	for (i = 0; sites && i < front->count; i++)
+		tls_credentials_free(sites[i].credentials[0]);
+	free(sites);
+	free(names);
+	return status;
+}
+
+enum status front_prove(const struct settings *settings, struct error *err)
+{
+	static const struct tls_hooks none;
+	struct relay_worker_options worker_options = {.exchanges = 1, .tunnels = 1};
+	struct relay_worker *worker = NULL;
+	struct front *front = NULL;
+	struct door *door = NULL;
+	struct loop *loop = NULL;
+	struct door_setup setup = {.options = settings_door(settings)};
+	enum status status;
+
+	TRY(loop_new(&loop, err));
+	worker_options.loop = setup.loop = loop;
+	TRY(relay_worker_new(&worker_options, &worker, err));
+	TRY(front_new(worker, settings, NULL, &front, err));
+	setup.services = front_services(front, &setup.service_count);
+	TRY(door_new(&setup, &door, err));
+	TRY(front_secure(front, door, &none, err));
+done:
+	door_free(door);
+	front_free(front);
+	if (loop)
+		(void)loop_turn(loop, 0);
+	relay_worker_free(worker);
+	loop_free(loop);
+	return status;
+}

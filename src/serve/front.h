@@ -1,0 +1,36 @@
+/*
+ * front - what a gateway builds from its settings: a relay a site, the table
+ * of services, the TLS context. Made whole or not at all; a changed file makes
+ * another one, and the old one goes when nothing holds it.
+ */
+#ifndef SERVE_FRONT_H
+#define SERVE_FRONT_H
+
+#include "base/error.h"
+#include "door/route.h"
+#include "stream/tls_context.h"
+
+struct door;
+struct front;
+struct loop;
+struct relay_worker;
+struct settings;
+
+/* `settings` is borrowed for the front's life. With `before` whose config text is the same, its relays
+ * go on (their kept connections too); it must outlive the call only. */
+MUST_CHECK enum status front_new(struct relay_worker *worker, const struct settings *settings,
+				 struct front *before, struct front **out, struct error *err);
+/* For door_new and door_use_options. */
+const struct route_service *front_services(const struct front *front, size_t *count);
+/* Certificates, names, modes as the door (which has these settings) sees them. REFUSED: which file
+ * of which site is wrong, and how. */
+MUST_CHECK enum status front_secure(struct front *front, const struct door *door,
+				    const struct tls_hooks *hooks, struct error *err);
+struct tls_context *front_tls(const struct front *front); /* borrowed; NULL before front_secure */
+/* Relays that nothing else uses are retired. NULL is fine. */
+void front_free(struct front *front);
+
+/* All of the above for settings as they are, and thrown away: the proof that they work. */
+MUST_CHECK enum status front_prove(const struct settings *settings, struct error *err);
+
+#endif

@@ -1,0 +1,445 @@
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/encode.h"
+#include "base/log.h"
+#include "bridge/ask.h"
+#include "bridge/question.h"
+#include "config/bundle.h"
+#include "door/door.h"
+#include "http/connection.h"
+#include "http/http_host.h"
+#include "pki/crypto_start.h"
+#include "relay/relay.h"
+#include "relay/upstream.h"
+#include "serve/front.h"
+#include "serve/post.h"
+#include "serve/role.h"
+#include "serve/sandbox.h"
+#include "serve/settings.h"
+#include "shm/roster.h"
+#include "shm/scoreboard.h"
+#include "shm/session_store.h"
+#include "stream/listener.h"
+#include "stream/tls_memory.h"
+#include "stream/tls_stream.h"
+
+enum { SEEN_A_TIME = 512, ASK_MS = 5000, DRAIN_SECONDS = 5, LISTENERS_MOST = 16 };
+
+/* One worker: all its parts, made in gateway_role and released there in the other order. */
+struct gateway {
+	struct post post;
+	struct bundle *bundle;
+	struct settings *settings;
+	struct relay_worker *relays;
+	struct front *front;
+	struct door *door;
+	struct http_host host;
+	struct roster *roster;
+	struct session_store *sessions;
+	struct channel *authority; /* NULL while it is away */
+	struct listener *listeners[LISTENERS_MOST];
+	struct timer minute, ending;
+	bool is_ready;
+};
+
+/* TLS: sessions between stream/'s shape and shm/'s. ------------------------ */
+
+static void on_session_new(void *arg, const struct tls_session *made)
+{
+	struct gateway *gateway = arg;
+	struct session kept = {.secret_length = made->secret_length,
+			       .cipher = made->cipher,
+			       .group = made->group,
+			       .site = made->site,
+			       .epoch = made->epoch,
+			       .age_add = made->age_add,
+			       .full_at = made->handshake,
+			       .expiry = made->expiry};
+
+	memcpy(kept.id, made->id, sizeof kept.id);
+	memcpy(kept.secret, made->secret, sizeof kept.secret);
+	memcpy(kept.fingerprint, made->fingerprint, sizeof kept.fingerprint);
+	(void)session_store_put(gateway->sessions, &kept, loop_now(gateway->post.loop));
+	explicit_bzero(&kept, sizeof kept);
+}
+
+static bool on_session_find(void *arg, const uint8_t id[TLS_SESSION_ID_SIZE], struct tls_session *out)
+{
+	struct gateway *gateway = arg;
+	struct session kept;
+
+	if (!session_store_find(gateway->sessions, id, loop_now(gateway->post.loop), &kept))
+		return false;
+	*out = (struct tls_session){.secret_length = kept.secret_length,
+				    .cipher = kept.cipher,
+				    .group = kept.group,
+				    .expiry = kept.expiry,
+				    .handshake = kept.full_at,
+				    .site = kept.site,
+				    .epoch = kept.epoch,
+				    .age_add = kept.age_add};
+	memcpy(out->id, kept.id, sizeof out->id);
+	memcpy(out->secret, kept.secret, sizeof out->secret);
+	memcpy(out->fingerprint, kept.fingerprint, sizeof out->fingerprint);
+	explicit_bzero(&kept, sizeof kept);
+	return true;
+}
+
+static enum tls_standing on_certificate(void *arg, struct span der, const uint8_t fingerprint[32])
+{
+	return door_on_certificate(((struct gateway *)arg)->door, der, fingerprint);
+}
+
+static int64_t resumable_until(void *arg, const uint8_t fingerprint[32])
+{
+	return door_resumable_until(((struct gateway *)arg)->door, fingerprint);
+}
+
+static struct tls_hooks hooks_of(struct gateway *gateway)
+{
+	return (struct tls_hooks){.arg = gateway,
+				  .on_certificate = on_certificate,
+				  .resumable_until = resumable_until,
+				  .on_session_new = on_session_new,
+				  .on_session_find = on_session_find};
+}
+
+static void on_accept(void *arg, int fd, const struct address *peer)
+{
+	struct gateway *gateway = arg;
+	struct connection_birth birth = {.is_tls = true, .peer = *peer, .listener = gateway};
+	struct connection *connection;
+	struct error err;
+
+	if (tls_stream_new(fd, front_tls(gateway->front), &birth.stream, &err) != OK) {
+		close(fd);
+		return;
+	}
+	/* Too many: the client sees its connection end. */
+	if (connection_new(&gateway->host, &birth, &connection, &err) != OK)
+		log_say(LOG_WARNING, "accept", "%s", err.text);
+}
+
+/* Settings ---------------------------------------------------------------- */
+
+/* All or nothing: on failure what held before still holds. */
+static enum status take_bundle(struct gateway *gateway, int fd, struct error *err)
+{
+	struct bundle *bundle = NULL;
+	struct settings *settings = NULL;
+	struct front *front = NULL;
+	const struct route_service *services;
+	struct tls_hooks hooks = hooks_of(gateway);
+	enum status status;
+	size_t count;
+
+	TRY(bundle_open(fd, &bundle, err));
+	TRY(settings_unpack(bundle, &settings, err));
+	TRY(front_new(gateway->relays, settings, gateway->front, &front, err));
+	services = front_services(front, &count);
+	if (gateway->door) {
+		TRY(door_use_options(gateway->door, settings_door(settings), services, count, err));
+	} else {
+		struct door_setup setup = {.loop = gateway->post.loop,
+					   .score = gateway->post.page,
+					   .options = settings_door(settings),
+					   .services = services,
+					   .service_count = count};
+
+		setup.issuers = settings_issuers(settings, &setup.issuer_count);
+		TRY(door_new(&setup, &gateway->door, err));
+	}
+	TRY(front_secure(front, gateway->door, &hooks, err));
+	front_free(gateway->front);
+	settings_free(gateway->settings);
+	bundle_free(gateway->bundle);
+	gateway->front = front;
+	gateway->settings = settings;
+	gateway->bundle = bundle;
+	return OK;
+done:
+	front_free(front);
+	settings_free(settings);
+	bundle_free(bundle);
+	return status;
+}
+
+/* The authority ----------------------------------------------------------- */
+
+static void be_ready(struct gateway *gateway)
+{
+	unsigned i;
+	struct error err;
+
+	if (gateway->is_ready)
+		return;
+	for (i = 0; i < gateway->post.start.listeners && i < LISTENERS_MOST; i++)
+		if (listener_start(gateway->post.loop, FD_LISTEN + (int)i, on_accept, gateway,
+				   &gateway->listeners[i], &err) != OK) {
+			log_say(LOG_ERROR, "listen", "%s", err.text);
+			exit(70);
+		}
+	gateway->is_ready = true;
+	post_ready(&gateway->post);
+}
+
+static enum status use_roster(struct gateway *gateway, int fd, struct error *err)
+{
+	struct roster *roster = NULL;
+	enum status status = roster_open(fd, &roster, err);
+
+	if (status != OK)
+		return status;
+	door_use_roster(gateway->door, roster);
+	roster_free(gateway->roster);
+	gateway->roster = roster;
+	be_ready(gateway);
+	return OK;
+}
+
+static void answer_roster(void *house, struct answer *answer, const json_t *words, int fd)
+{
+	struct error err;
+	enum status status = use_roster(house, fd, &err);
+
+	(void)words;
+	if (status == OK)
+		answer_send(answer, NULL, -1);
+	else
+		answer_error(answer, status, &err);
+}
+
+static void on_closed_all(void *arg, size_t count)
+{
+	struct answer *answer = arg;
+	json_t *words = json_pack("{s:I}", "closed", (json_int_t)count);
+
+	answer_send(answer, words, -1);
+	json_decref(words);
+}
+
+static void answer_lost(void *house, struct answer *answer, const json_t *words, int fd)
+{
+	struct gateway *gateway = house;
+	uint8_t device[16], fingerprint[32];
+	struct error err;
+	enum status status;
+
+	(void)fd;
+	if (json_object_get(words, "device")) {
+		status = words_hex(words, "device", device, sizeof device, &err);
+		if (status == OK)
+			status = door_lost_device(gateway->door, device, on_closed_all, answer, &err);
+	} else {
+		status = words_hex(words, "certificate", fingerprint, sizeof fingerprint, &err);
+		if (status == OK)
+			status = door_lost_certificate(gateway->door, fingerprint, on_closed_all, answer, &err);
+	}
+	if (status != OK)
+		answer_error(answer, status, &err);
+}
+
+static void answer_who(void *house, struct answer *answer, const json_t *words, int fd)
+{
+	struct gateway *gateway = house;
+	uint8_t device[16];
+	struct error err;
+	json_t *count;
+
+	(void)fd;
+	if (words_hex(words, "device", device, sizeof device, &err) != OK) {
+		answer_refuse(answer, &err);
+		return;
+	}
+	count = json_pack("{s:I}", "connections", (json_int_t)door_count_device(gateway->door, device));
+	answer_send(answer, count, -1);
+	json_decref(count);
+}
+
+static const struct question_row rows[] = {
+	{"lost", ROLE_AUTHORITY, QUESTION_WRITES, QUESTION_URGENT, answer_lost},
+	{"roster", ROLE_AUTHORITY, QUESTION_WRITES, 0, answer_roster},
+	{"who", ROLE_AUTHORITY, QUESTION_READS, 0, answer_who},
+};
+
+static void on_authority_closed(void *arg, struct channel *channel, const char *why)
+{
+	struct gateway *gateway = arg;
+
+	log_say(LOG_WARNING, "authority", "%s; deciding from the roster until it is back", why);
+	channel_free(channel);
+	gateway->authority = NULL;
+}
+
+static void take_channel(struct gateway *gateway, int fd)
+{
+	static struct question_table table = {.rows = rows, .count = sizeof rows / sizeof *rows};
+	struct error err;
+
+	table.house = gateway;
+	channel_free(gateway->authority);
+	gateway->authority = NULL;
+	if (channel_new(gateway->post.loop, fd, "authority", on_authority_closed, gateway, &gateway->authority,
+			&err) != OK ||
+	    question_serve(gateway->authority, &table, ROLE_AUTHORITY, NULL, &err) != OK) {
+		log_say(LOG_ERROR, "authority", "%s", err.text);
+		channel_free(gateway->authority);
+		gateway->authority = NULL;
+	}
+}
+
+static void on_seen_told(void *arg, enum status status, const json_t *words, int fd, const struct error *err)
+{
+	(void)arg;
+	(void)words;
+	(void)fd;
+	if (status != OK)
+		log_say(LOG_WARNING, "seen", "%s", err->text);
+}
+
+/* Once a minute: who was here, and a tenth of the store's old secrets. */
+static void on_minute(struct timer *timer)
+{
+	struct gateway *gateway = OWNER_OF(timer, struct gateway, minute);
+	uint8_t seen[SEEN_A_TIME][16];
+	size_t count, i;
+
+	timer_set(loop_timers(gateway->post.loop), timer, loop_now(gateway->post.loop)->mono + SECONDS(60));
+	session_store_sweep(gateway->sessions, session_store_sets(gateway->sessions) / 10 + 1,
+			    loop_now(gateway->post.loop));
+	count = gateway->authority ? door_take_seen(gateway->door, seen, SEEN_A_TIME) : 0;
+	if (count) {
+		struct question question = {.name = "seen", .fd = -1};
+		json_t *devices = json_array();
+
+		for (i = 0; i < count; i++) {
+			char text[33];
+
+			hex_write(seen[i], 16, text);
+			json_array_append_new(devices, json_string(text));
+		}
+		question.words = json_pack("{s:o}", "devices", devices);
+		(void)!ask(gateway->authority, question, ASK_MS, on_seen_told, NULL, NULL);
+	}
+}
+
+/* Orders ------------------------------------------------------------------ */
+
+static void on_ending(struct timer *timer)
+{
+	struct gateway *gateway = OWNER_OF(timer, struct gateway, ending);
+
+	if (http_host_connections(&gateway->host) == 0 || timer->due < 0) {
+		loop_stop(gateway->post.loop);
+		return;
+	}
+	timer_set(loop_timers(gateway->post.loop), timer, loop_now(gateway->post.loop)->mono + MILLISECONDS(50));
+}
+
+static void stop(struct gateway *gateway)
+{
+	unsigned i;
+
+	for (i = 0; i < LISTENERS_MOST; i++) {
+		listener_stop(gateway->listeners[i]);
+		gateway->listeners[i] = NULL;
+	}
+	http_host_drain(&gateway->host);
+	http_host_end(&gateway->host, ENDED_STOPPING);
+	if (!timer_is_set(&gateway->ending))
+		timer_set(loop_timers(gateway->post.loop), &gateway->ending, 0);
+}
+
+static void on_order(struct post *post, struct order order, int fd)
+{
+	struct gateway *gateway = OWNER_OF(post, struct gateway, post);
+	struct error err;
+
+	switch (order.verb) {
+	case ORDER_CHANNEL:
+		if (fd >= 0)
+			take_channel(gateway, fd);
+		return; /* the channel has it */
+	case ORDER_BUNDLE:
+		if (fd >= 0 && take_bundle(gateway, fd, &err) != OK)
+			log_say(LOG_ERROR, "files", "%s; the ones before still hold", err.text);
+		else
+			log_say(LOG_INFO, "files", "new files are in use");
+		break;
+	case ORDER_STOP:
+		stop(gateway);
+		break;
+	default:
+		break;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static enum status start(struct gateway *gateway, int argc, char **argv, struct error *err)
+{
+	struct relay_worker_options relays = {0};
+	struct upstream_limits unused;
+	struct buffer weaker;
+	enum status status;
+
+	TRY(tls_memory_start(err));
+	TRY(post_init(&gateway->post, "gateway", argc, argv, on_order, err));
+	TRY(crypto_start(err));
+	TRY(session_store_open(FD_SESSIONS, &gateway->sessions, err));
+	relays = (struct relay_worker_options){.loop = gateway->post.loop, .exchanges = 4096, .tunnels = 65536};
+	TRY(relay_worker_new(&relays, &gateway->relays, err));
+	TRY(sandbox_drop(gateway->post.start.user, err));
+	TRY(sandbox_tie(gateway->post.start.supervisor, err));
+	buffer_init(&weaker, 512);
+	status = sandbox_gateway(&weaker, err);
+	if (weaker.size && gateway->post.start.slot == 1)
+		log_say(LOG_WARNING, "sandbox", "%s", buffer_text(&weaker));
+	buffer_release(&weaker);
+	if (status != OK)
+		goto done;
+	TRY(take_bundle(gateway, FD_BUNDLE, err));
+	close(FD_BUNDLE);
+	gateway->host.loop = gateway->post.loop;
+	settings_limits(gateway->settings, &gateway->host.limits, &unused);
+	door_fill_host(gateway->door, &gateway->host);
+	TRY(http_host_init(&gateway->host, err));
+	timer_init(&gateway->ending, on_ending);
+	timer_init(&gateway->minute, on_minute);
+	timer_set(loop_timers(gateway->post.loop), &gateway->minute,
+		  loop_now(gateway->post.loop)->mono + SECONDS(60));
+done:
+	return status;
+}
+
+int gateway_role(int argc, char **argv)
+{
+	static struct gateway gateway;
+	struct error err = {""};
+
+	if (start(&gateway, argc, argv, &err) != OK) {
+		log_gather(false);
+		log_say(LOG_ERROR, "start", "%s", err.text);
+		return 1;
+	}
+	loop_run(gateway.post.loop);
+	/* The rest of what connections and relays posted. */
+	timer_stop(&gateway.minute);
+	channel_free(gateway.authority);
+	(void)loop_turn(gateway.post.loop, 0);
+	http_host_release(&gateway.host);
+	door_free(gateway.door);
+	front_free(gateway.front);
+	(void)loop_turn(gateway.post.loop, 0);
+	relay_worker_free(gateway.relays);
+	settings_free(gateway.settings);
+	bundle_free(gateway.bundle);
+	roster_free(gateway.roster);
+	session_store_free(gateway.sessions);
+	post_release(&gateway.post);
+	return 0;
+}

@@ -1,0 +1,90 @@
+#include "serve/post.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "event/log_writer.h"
+#include "shm/scoreboard.h"
+
+static void on_turn(void *arg)
+{
+	struct post *post = arg;
+
+	score_beat(post->page, loop_now(post->loop)->mono);
+	if (post->log)
+		log_writer_look(post->log);
+}
+
+static void on_pulse(struct timer *timer)
+{
+	struct post *post = OWNER_OF(timer, struct post, pulse);
+
+	timer_set(loop_timers(post->loop), timer, loop_now(post->loop)->mono + SECONDS(2));
+}
+
+static void on_orders(struct source *source)
+{
+	struct post *post = OWNER_OF(source, struct post, orders);
+	struct order order;
+	enum status status;
+	int fd;
+
+	while ((status = order_receive(source->fd, &order, &fd)) == OK)
+		post->on_order(post, order, fd);
+	/* Nobody left to answer to: end with it. */
+	if (status != AGAIN)
+		post->on_order(post, (struct order){ORDER_STOP, 0}, -1);
+}
+
+enum status post_init(struct post *post, const char *name, int argc, char **argv,
+		      void (*on_order)(struct post *, struct order, int fd), struct error *err)
+{
+	char role[32];
+	enum status status;
+
+	*post = (struct post){.on_order = on_order};
+	/* A peer that goes while we write is an errno, and the terminal's Ctrl-C is the supervisor's. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	TRY(role_start_parse(argc, argv, &post->start, err));
+	if (post->start.slot)
+		snprintf(role, sizeof role, "%s.%u", name, post->start.slot);
+	else
+		snprintf(role, sizeof role, "%s", name);
+	log_init(role, LOG_INFO);
+	TRY(scoreboard_open(FD_SCOREBOARD, &post->board, err));
+	if (post->start.slot >= scoreboard_slots(post->board))
+		return error_fail(err, "no slot %u on the scoreboard", post->start.slot);
+	post->page = scoreboard_page(post->board, post->start.slot);
+	score_claim(post->page, post->start.slot, getpid(), clock_read().wall);
+	TRY(loop_new(&post->loop, err));
+	TRY(log_writer_start(post->loop, STDERR_FILENO, &post->log, err));
+	loop_on_turn(post->loop, on_turn, post);
+	timer_init(&post->pulse, on_pulse);
+	timer_set(loop_timers(post->loop), &post->pulse, loop_now(post->loop)->mono + SECONDS(2));
+	post->orders = (struct source){.fd = FD_ORDERS, .on_ready = on_orders};
+	TRY(loop_add(post->loop, &post->orders, err));
+done:
+	return status;
+}
+
+void post_ready(struct post *post)
+{
+	if (order_send(FD_ORDERS, (struct order){ORDER_READY, 0}, -1) != OK)
+		loop_stop(post->loop);
+}
+
+void post_release(struct post *post)
+{
+	if (!post->loop)
+		return;
+	loop_remove(post->loop, &post->orders);
+	timer_stop(&post->pulse);
+	loop_on_turn(post->loop, NULL, NULL);
+	log_writer_stop(post->log);
+	loop_free(post->loop);
+	scoreboard_free(post->board);
+}

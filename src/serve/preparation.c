@@ -1,0 +1,145 @@
+#include "serve/preparation.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "serve/front.h"
+#include "serve/order.h"
+#include "serve/role.h"
+#include "serve/settings.h"
+
+/* The descriptors a check sends, in this order; ORDER_BUNDLE's number says which. */
+enum part { PART_PLAN, PART_BUNDLE, PARTS };
+
+void prepared_release(struct prepared *prepared)
+{
+	if (prepared->bundle >= 0)
+		close(prepared->bundle);
+	prepared->bundle = -1;
+}
+
+void preparation_init(struct preparation *preparation, struct loop *loop,
+		      void (*on_done)(struct preparation *, const struct prepared *))
+{
+	*preparation = (struct preparation){.loop = loop,
+					    .child = {.role = "check", .orders = -1},
+					    .gathered = {.bundle = -1},
+					    .on_done = on_done};
+}
+
+static bool take_plan(struct plan *plan, int fd)
+{
+	return pread(fd, plan, sizeof *plan, 0) == (ssize_t)sizeof *plan &&
+	       plan->size == sizeof *plan && plan->workers >= 1 && plan->workers <= WORKERS_MOST &&
+	       plan->listen_count >= 1 && plan->listen_count <= PLAN_LISTEN_MOST &&
+	       plan->watched_count <= PLAN_WATCHED_MOST;
+}
+
+static void on_ready(struct source *source)
+{
+	struct preparation *preparation = OWNER_OF(source, struct preparation, source);
+	struct order order;
+	int fd;
+
+	while (order_receive(source->fd, &order, &fd) == OK) {
+		struct prepared *gathered = &preparation->gathered;
+
+		if (order.verb != ORDER_BUNDLE || order.number != preparation->parts || fd < 0) {
+			if (fd >= 0)
+				close(fd);
+			continue;
+		}
+		preparation->parts++;
+		if (order.number == PART_PLAN) {
+			if (!take_plan(&gathered->plan, fd))
+				preparation->parts = PARTS + 1; /* never complete */
+			close(fd);
+		} else {
+			gathered->bundle = fd;
+		}
+	}
+}
+
+enum status preparation_start(struct preparation *preparation, const char *config, struct error *err)
+{
+	const char *const words[] = {config, NULL};
+	struct sandbox_user ourselves = {getuid(), getgid()};
+	enum status status;
+
+	if (preparation->child.pid)
+		return error_refuse(err, "the configuration is being read already");
+	preparation->parts = 0;
+	prepared_release(&preparation->gathered);
+	status = child_start(&preparation->child, NULL, 0, ourselves, words, err);
+	if (status != OK)
+		return status;
+	preparation->source = (struct source){.fd = preparation->child.orders, .on_ready = on_ready};
+	return loop_add(preparation->loop, &preparation->source, err);
+}
+
+bool preparation_reaped(struct preparation *preparation, pid_t pid, int exit_status)
+{
+	bool is_good;
+
+	if (pid == 0 || pid != preparation->child.pid)
+		return false;
+	on_ready(&preparation->source); /* what it sent last */
+	loop_remove(preparation->loop, &preparation->source);
+	child_gone(&preparation->child, loop_now(preparation->loop)->mono);
+	is_good = exit_status == 0 && preparation->parts == PARTS;
+	preparation->on_done(preparation, is_good ? &preparation->gathered : NULL);
+	if (is_good)
+		preparation->gathered.bundle = -1;
+	else
+		prepared_release(&preparation->gathered);
+	return true;
+}
+
+enum status preparation_try(const char *config, struct prepared *out, struct error *err)
+{
+	struct settings *settings = NULL;
+	enum status status;
+
+	*out = (struct prepared){.bundle = -1};
+	TRY(settings_load(config, &settings, err));
+	TRY(front_prove(settings, err));
+	TRY(settings_plan(settings, config, &out->plan, err));
+	TRY(settings_pack(settings, &out->bundle, err));
+done:
+	settings_free(settings);
+	if (status != OK)
+		prepared_release(out);
+	return status;
+}
+
+static enum status send_part(enum part part, int fd)
+{
+	return order_send(FD_ORDERS, (struct order){ORDER_BUNDLE, part}, fd);
+}
+
+int check_role(int argc, char **argv)
+{
+	struct role_start start;
+	struct prepared prepared;
+	struct error err;
+	int plan;
+
+	if (role_start_parse(argc, argv, &start, &err) != OK || !start.word) {
+		fprintf(stderr, "chatelaine: %s\n", err.text);
+		return 2;
+	}
+	if (preparation_try(start.word, &prepared, &err) != OK) {
+		fprintf(stderr, "chatelaine: %s\n", err.text);
+		return 1;
+	}
+	plan = memfd_create("plan", MFD_CLOEXEC);
+	if (plan < 0 || pwrite(plan, &prepared.plan, sizeof prepared.plan, 0) < 0 ||
+	    send_part(PART_PLAN, plan) != OK ||
+	    send_part(PART_BUNDLE, prepared.bundle) != OK) {
+		fprintf(stderr, "chatelaine: cannot hand the configuration to the supervisor\n");
+		return 1;
+	}
+	return 0;
+}

@@ -1,0 +1,45 @@
+/*
+ * preparation - a configuration read, checked whole, and packed, in a process
+ * of its own (the role "check"), so that neither a mistake in a file nor a
+ * bug in a parser can stop the house that runs.
+ *
+ * The child proves the configuration by building what gateways build from it
+ * (sites, rules, TLS contexts), then sends two descriptors: the plan, and the
+ * gateways' bundle. Its complaints go to standard error, one sentence each.
+ */
+#ifndef SERVE_PREPARATION_H
+#define SERVE_PREPARATION_H
+
+#include "event/loop.h"
+#include "serve/child.h"
+#include "serve/plan.h"
+
+struct prepared {
+	struct plan plan;
+	int bundle; /* sealed; the holder's, or -1 */
+};
+
+/* One at a time; embedded in the supervisor. */
+struct preparation {
+	struct loop *loop;
+	struct child child;
+	struct source source;
+	struct prepared gathered;
+	unsigned parts;
+	/* Once: prepared is the callee's to take, or NULL: refused (said on standard error). */
+	void (*on_done)(struct preparation *, const struct prepared *);
+};
+
+void preparation_init(struct preparation *preparation, struct loop *loop,
+		      void (*on_done)(struct preparation *, const struct prepared *));
+/* REFUSED while one is under way. */
+MUST_CHECK enum status preparation_start(struct preparation *preparation, const char *config,
+					 struct error *err);
+/* The supervisor reaped this pid; true: it was ours. */
+bool preparation_reaped(struct preparation *preparation, pid_t pid, int exit_status);
+void prepared_release(struct prepared *prepared);
+
+/* The same without a parent, for "config check": complaints into err. */
+MUST_CHECK enum status preparation_try(const char *config, struct prepared *out, struct error *err);
+
+#endif

@@ -1,0 +1,232 @@
+#include "serve/settings_keys.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "access/policy.h"
+#include "base/clock.h"
+#include "door/dialect.h"
+#include "door/route.h"
+#include "http/http_host.h"
+#include "serve/plan.h"
+#include "wire/host_name.h"
+#include "wire/url.h"
+
+enum { SITES_MOST = 256, LOCATIONS_MOST = 255 };
+
+/* Kinds of values that the rooms above config/ know --------------------- */
+
+static enum status parse_text_checked(const struct value_context *context, struct span text, void *into,
+				      enum status status, struct error *err)
+{
+	return status == OK ? value_texts.parse(context, text, into, err) : status;
+}
+
+static enum status parse_upstream(const struct value_context *context, struct span text, void *into,
+				  struct error *err)
+{
+	struct url url;
+	enum status status = url_parse(text, &url, err);
+
+	if (status == OK && url.scheme == URL_HTTPS)
+		status = error_refuse(err, "https upstreams are not spoken yet; use http:// to this machine");
+	if (status == OK && url.scheme == URL_UNIX)
+		status = error_refuse(err, "Unix socket upstreams are not spoken yet; use http://127.0.0.1:PORT");
+	return parse_text_checked(context, text, into, status, err);
+}
+
+static enum status parse_dialect(const struct value_context *context, struct span text, void *into,
+				 struct error *err)
+{
+	unsigned bit;
+	enum status status = OK;
+
+	if (!dialect_parse(text, &bit))
+		status = error_refuse(err, "\"%.*s\" is no way to tell an application who is there; there are %s",
+				      SPAN_PRINT(text), dialect_names());
+	return parse_text_checked(context, text, into, status, err);
+}
+
+static enum status parse_preset(const struct value_context *context, struct span text, void *into,
+				struct error *err)
+{
+	if (!preset_find(text))
+		return error_refuse(err, "no preset \"%.*s\"; there are %s", SPAN_PRINT(text), preset_names());
+	return value_text.parse(context, text, into, err);
+}
+
+static void release_texts(void *into)
+{
+	if (value_texts.release)
+		value_texts.release(into);
+}
+
+static void release_text(void *into)
+{
+	if (value_text.release)
+		value_text.release(into);
+}
+
+static const struct value_kind upstream_kind = {"upstream", NULL, parse_upstream, release_texts};
+static const struct value_kind dialect_kind = {"dialect", NULL, parse_dialect, release_texts};
+static const struct value_kind preset_kind = {"preset", NULL, parse_preset, release_text};
+
+static const struct value_choice modes[] = {{"explain", NO_CERTIFICATE_EXPLAIN},
+					    {"drop", NO_CERTIFICATE_DROP},
+					    {"allow", NO_CERTIFICATE_ALLOW},
+					    {NULL, 0}};
+static const struct value_choice location_modes[] = {{"explain", NO_CERTIFICATE_EXPLAIN},
+						     {"allow", NO_CERTIFICATE_ALLOW},
+						     {NULL, 0}};
+static const struct value_choice missing_statuses[] = {{"403", 403}, {"400", 400}, {"401", 401}, {NULL, 0}};
+
+/* Sections --------------------------------------------------------------- */
+
+static void *add_site(void *parent, struct span title, struct error *err)
+{
+	struct house_settings *house = parent;
+	struct host_name name;
+	struct site_options *added;
+	struct span rest = title;
+	size_t i;
+
+	if (span_starts(title, "*."))
+		span_skip(&rest, 2);
+	if (host_fold_name(rest, &name, err) != OK)
+		return NULL;
+	if (house->door.site_count == SITES_MOST) {
+		(void)error_refuse(err, "at most %d sites", SITES_MOST);
+		return NULL;
+	}
+	for (i = 0; i < house->door.site_count; i++)
+		if (span_is_nocase(title, house->door.sites[i].name)) {
+			(void)error_refuse(err, "this site stands here already");
+			return NULL;
+		}
+	/* All at once: the parser holds on to the objects it was given. */
+	if (!house->door.sites)
+		house->door.sites = calloc(SITES_MOST, sizeof *house->door.sites);
+	if (!house->door.sites)
+		return NULL;
+	added = &house->door.sites[house->door.site_count++];
+	added->name = strndup(title.at, title.size);
+	return added;
+}
+
+static void *add_location(void *parent, struct span title, struct error *err)
+{
+	struct site_options *site = parent;
+	struct location_options *added;
+
+	if (title.size == 0 || title.at[0] != '/') {
+		(void)error_refuse(err, "a location begins with \"/\"");
+		return NULL;
+	}
+	if (site->location_count == LOCATIONS_MOST) {
+		(void)error_refuse(err, "at most %d locations a site", LOCATIONS_MOST);
+		return NULL;
+	}
+	if (!site->locations)
+		site->locations = calloc(LOCATIONS_MOST, sizeof *site->locations);
+	if (!site->locations)
+		return NULL;
+	added = &site->locations[site->location_count++];
+	added->path = strndup(title.at, title.size);
+	return added;
+}
+
+#define IN_HOUSE(field) offsetof(struct house_settings, field)
+#define IN_SITE(field) offsetof(struct site_options, field)
+#define IN_LOCATION(field) offsetof(struct location_options, field)
+
+static const struct config_row rows[] = {
+	{.key = "listen", .section = "", .shape = CONFIG_LIST, .kind = &value_addresses, .offset = IN_HOUSE(listen),
+	 .is_required = true, .example = "{\"0.0.0.0:443\", \"[::]:443\"}",
+	 .help = "Addresses and ports that devices connect to, by TLS."},
+	{.key = "state", .section = "", .kind = &value_path, .offset = IN_HOUSE(state), .is_required = true,
+	 .example = "\"/var/lib/chatelaine\"", .help = "The folder that \"chatelaine init\" made."},
+	{.key = "contact", .section = "", .kind = &value_text, .offset = IN_HOUSE(door.contact), .least = 1, .most = 200,
+	 .example = "\"it@example.com\"", .help = "Whom to ask; refusal pages name it."},
+	{.key = "workers", .section = "", .kind = &value_number, .offset = IN_HOUSE(workers), .standard = "0",
+	 .least = 0, .most = WORKERS_MOST, .help = "Gateway processes; 0: one for each processor."},
+	{.key = "trusted-proxies", .section = "", .shape = CONFIG_LIST, .kind = &value_texts,
+	 .offset = IN_HOUSE(door.trusted_proxies), .example = "{\"10.0.0.5\"}",
+	 .help = "Addresses or networks in front of this door whose X-Forwarded-For is kept and added to;\n"
+		 "everybody else's is replaced."},
+	{.key = "roster-max-age", .section = "", .kind = &value_duration, .offset = IN_HOUSE(door.roster_max_age),
+	 .standard = "0s", .least = 0, .most = SECONDS(30 * 86400),
+	 .help = "With the authority silent for so long nobody is let in any more; 0s: never on one machine."},
+	{.key = "handshake-time", .section = "", .kind = &value_duration, .offset = IN_HOUSE(handshake_time),
+	 .standard = "10s", .least = SECONDS(1), .most = SECONDS(120), .help = "For a TLS handshake, in all."},
+	{.key = "head-time", .section = "", .kind = &value_duration, .offset = IN_HOUSE(head_time), .standard = "15s",
+	 .least = SECONDS(1), .most = SECONDS(120), .help = "For the head of a request, from its first byte to its last."},
+	{.key = "idle-time", .section = "", .kind = &value_duration, .offset = IN_HOUSE(idle_time), .standard = "75s",
+	 .least = SECONDS(1), .most = SECONDS(3600), .help = "Between requests. Quiet WebSockets are not cut."},
+	{.key = "connect-time", .section = "", .kind = &value_duration, .offset = IN_HOUSE(connect_time),
+	 .standard = "5s", .least = MILLISECONDS(100), .most = SECONDS(60), .help = "To connect to the application (502)."},
+	{.key = "first-byte-time", .section = "", .kind = &value_duration, .offset = IN_HOUSE(first_byte_time),
+	 .standard = "60s", .least = SECONDS(1), .most = SECONDS(3600),
+	 .help = "Until the application begins its answer (504)."},
+	{.key = "connections", .section = "", .kind = &value_number, .offset = IN_HOUSE(connections),
+	 .standard = "8000", .least = 16, .most = 1000000,
+	 .help = "Connections of clients a worker, at most. Each may need two descriptors."},
+
+	{.key = "site", .section = "", .shape = CONFIG_SECTION, .add = add_site, .is_required = true,
+	 .example = "chat.example.com", .help = "A host name or IP address, and the application behind it."},
+	{.key = "preset", .section = "site", .kind = &preset_kind, .offset = IN_SITE(preset), .standard = "generic",
+	 .help = "Headers and statuses that an application wants: generic, rocketchat, mattermost, device-list."},
+	{.key = "upstream", .section = "site", .shape = CONFIG_LIST, .kind = &upstream_kind,
+	 .offset = IN_SITE(upstream), .is_required = true, .example = "{\"http://127.0.0.1:3000\"}",
+	 .help = "Where the application listens; several are asked in turn."},
+	{.key = "certificate", .section = "site", .kind = &value_file, .offset = IN_SITE(certificate),
+	 .is_required = true, .example = "\"/etc/letsencrypt/live/chat.example.com/fullchain.pem\"",
+	 .help = "The site's certificate with its chain, PEM. Watched."},
+	{.key = "key", .section = "site", .kind = &value_file, .offset = IN_SITE(key), .is_required = true,
+	 .example = "\"/etc/letsencrypt/live/chat.example.com/privkey.pem\"", .help = "Its private key, PEM. Watched."},
+	{.key = "no-certificate", .section = "site", .kind = &value_of_choice, .choices = modes,
+	 .offset = IN_SITE(no_certificate), .standard = "explain",
+	 .help = "What a request without an accepted certificate meets: explain (a page that says what to do),\n"
+		 "drop (the handshake is refused), allow (it passes: public)."},
+	{.key = "missing-status", .section = "site", .kind = &value_of_choice, .choices = missing_statuses,
+	 .offset = IN_SITE(missing_status), .example = "403",
+	 .help = "The HTTP status of that page: 403, 400 or 401; the preset's if not given."},
+	{.key = "who", .section = "site", .shape = CONFIG_LIST, .kind = &value_names, .offset = IN_SITE(who),
+	 .example = "{\"staff\"}", .help = "Groups that may enter; everyone with a device if not given."},
+	{.key = "allow-file", .section = "site", .kind = &value_watched_file, .offset = IN_SITE(allow_file),
+	 .example = "\"/etc/chatelaine/allow.txt\"",
+	 .help = "Device ids, one a line; only these enter. Watched; unreadable means that nobody does."},
+	{.key = "headers", .section = "site", .shape = CONFIG_LIST, .kind = &dialect_kind, .offset = IN_SITE(dialects),
+	 .example = "{\"chatelaine\", \"nginx\"}",
+	 .help = "How the application is told who is there: chatelaine, rfc9440, nginx, mattermost, wott, xfcc;\n"
+		 "the preset's if not given."},
+
+	{.key = "location", .section = "site", .shape = CONFIG_SECTION, .add = add_location, .example = "/api/info",
+	 .help = "Other rules for paths that begin so; the longest one that fits decides."},
+	{.key = "no-certificate", .section = "location", .kind = &value_of_choice, .choices = location_modes,
+	 .offset = IN_LOCATION(no_certificate), .example = "allow", .help = "As the site's; drop is for sites only."},
+	{.key = "who", .section = "location", .shape = CONFIG_LIST, .kind = &value_names,
+	 .offset = IN_LOCATION(who), .example = "{\"admins\"}", .help = "As the site's."},
+	{.key = "allow-file", .section = "location", .kind = &value_watched_file, .offset = IN_LOCATION(allow_file),
+	 .example = "\"/etc/chatelaine/allow-api.txt\"", .help = "As the site's."},
+};
+
+const struct config_rows settings_rows = {.at = rows, .count = sizeof rows / sizeof *rows};
+
+void settings_release(struct house_settings *house)
+{
+	size_t i, j;
+
+	for (i = 0; i < house->door.site_count; i++) {
+		struct site_options *site = &house->door.sites[i];
+
+		for (j = 0; j < site->location_count; j++) {
+			config_release(&settings_rows, "location", &site->locations[j]);
+			free(site->locations[j].path);
+		}
+		free(site->locations);
+		config_release(&settings_rows, "site", site);
+		free(site->name);
+	}
+	free(house->door.sites);
+	config_release(&settings_rows, "", house);
+}

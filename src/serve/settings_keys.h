@@ -1,0 +1,27 @@
+/*
+ * settings_keys - the structs that the configuration fills, and the one table
+ * of keys: parser, default and help of each. For serve/settings and the
+ * reference alone.
+ */
+#ifndef SERVE_SETTINGS_KEYS_H
+#define SERVE_SETTINGS_KEYS_H
+
+#include <stddef.h>
+
+#include "config/config_parse.h"
+#include "config/config_value.h"
+#include "door/route.h"
+
+struct house_settings {
+	struct door_options door; /* sites among them */
+	struct value_addresses listen;
+	char *state;
+	uint64_t workers;
+	int64_t handshake_time, head_time, idle_time, connect_time, first_byte_time;
+	uint64_t connections;
+};
+
+extern const struct config_rows settings_rows;
+void settings_release(struct house_settings *house);
+
+#endif
