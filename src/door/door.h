@@ -63,9 +63,8 @@ void door_use_roster(struct door *door, const struct roster *roster);
 MUST_CHECK enum status door_use_options(struct door *door, const struct door_options *options,
 					const struct route_service *services, size_t service_count,
 					struct error *err);
-/* Groups or states changed in the roster without a `lost`. `done` may be NULL; it gets the number of
- * connections that were ended. */
-void door_judge_all(struct door *door, presence_done *done, void *arg);
+/* Groups or states changed in the roster without a `lost`. */
+void door_judge_all(struct door *door);
 
 /* -- what the authority says; `done` gets the number of ended connections -- */
 MUST_CHECK enum status door_lost_device(struct door *door, const uint8_t device[static 16],

@@ -26,13 +26,14 @@ enum { PRESENCE_A_TURN = 256 };
 
 struct presence_mark {
 	struct link by_device; /* owner: presence.buckets; alone for those without device */
-	struct link in_all;    /* owner: presence.all */
+	struct link in_all;    /* owner: presence.all, or presence.left while a walk goes on */
 	uint8_t device[16], fingerprint[32];
-	bool has_device, is_ended;
+	bool has_device, is_here, is_ended;
 };
 
-/* Ends the mark's connection; called once a mark and job. May call presence_leave for this mark only. */
-typedef void presence_end(void *arg, struct presence_mark *mark, enum refusal why);
+/* Ends the mark's connection; called once a mark. False: it was ending already and is not counted. May
+ * call presence_leave for this mark only. */
+typedef bool presence_end(void *arg, struct presence_mark *mark, enum refusal why);
 /* One mark of a walk; may call presence_leave for this mark only. */
 typedef void presence_visit(void *arg, struct presence_mark *mark);
 typedef void presence_done(void *arg, size_t count);
@@ -52,9 +53,8 @@ void presence_leave(struct presence *presence, struct presence_mark *mark); /* t
 MUST_CHECK enum status presence_close(struct presence *presence, const uint8_t device[static 16],
 				      const uint8_t *fingerprint, enum refusal why,
 				      presence_done *done, void *arg, struct error *err);
-/* Visits every mark that is here now. Started again while under way, it begins anew. `done` may be NULL. */
-void presence_each(struct presence *presence, presence_visit *visit, void *arg, presence_done *done,
-		   void *done_arg);
+/* Visits every mark that is here now, in later rounds. Started again while under way, it begins anew. */
+void presence_each(struct presence *presence, presence_visit *visit, void *arg);
 
 size_t presence_count(const struct presence *presence); /* all marks */
 size_t presence_count_device(const struct presence *presence, const uint8_t device[static 16]);

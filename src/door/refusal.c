@@ -5,7 +5,7 @@
 #include "http/page.h"
 
 static const char ask_for_renewal[] = "Ask for a new certificate, install it, then open this page again.";
-static const char update_client[] = "Update the browser, app or script that sent it; if it goes on, tell the address below.";
+static const char update_client[] = "Update the browser, app or script that sent it; if it goes on, tell the people named below.";
 
 /* No text here may hold <, &, or a quotation mark: they go into pages and JSON alike. */
 static const struct refusal_row rows[REFUSAL_COUNT] = {
@@ -49,7 +49,7 @@ static const struct refusal_row rows[REFUSAL_COUNT] = {
 		"The device's id is not in the site's allow-file. `chatelaine device list` shows ids; add one as a line of its own."},
 	[REFUSAL_FILE_UNREADABLE] = {"C10", 403, "The list of devices cannot be read",
 		"The server cannot read the list of devices that may enter, so nobody may.",
-		"Tell the address below; nothing is wrong with this device.",
+		"Tell the people named below; nothing is wrong with this device.",
 		"The allow-file is missing or unreadable for the supervisor. Put it back; it is picked up by itself."},
 	[REFUSAL_HOST_UNKNOWN] = {"C11", 421, "No such site here",
 		"This server has no site of that name.", "Look at the address for a mistake in the name.",
@@ -102,7 +102,7 @@ static const struct refusal_row rows[REFUSAL_COUNT] = {
 		"The upstream took the request and did not begin its answer within the deadline."},
 	[REFUSAL_UPSTREAM_BROKEN] = {"C32", 502, "The application gave a bad answer",
 		"You are let in, but the answer of the application behind the door was not valid HTTP.",
-		"Try again; if it goes on, tell the address below.",
+		"Try again; if it goes on, tell the people named below.",
 		"The upstream closed before its answer was complete, or answered what RFC 9112 does not allow; the log says what."},
 	[REFUSAL_UNAVAILABLE] = {"C33", 503, "Too busy",
 		"The server has more to do than it can take now.", "Try again in a minute.",
@@ -177,35 +177,29 @@ bool refusal_explain(struct span code, struct buffer *out)
 
 /* -- pages -- */
 
-static void add_contact(struct buffer *out, struct span contact)
-{
-	if (contact.size == 0) {
-		buffer_add_text(out, "If this is wrong, ask whoever runs this server, and give the code and the request.");
-		return;
-	}
-	buffer_add_text(out, "If this is wrong, ask ");
-	buffer_add(out, contact);
-	buffer_add_text(out, ", and give the code and the request.");
-}
-
 void refusal_write_html(struct buffer *out, const struct refusal_page *page)
 {
+	static const char nobody_named[] = "whoever runs this server";
 	const struct refusal_row *row = refusal_row(page->why);
 	const struct embedded *template = embedded_find("refusal.html");
-	struct buffer contact;
+	struct buffer status;
 
-	if (!row)
+	if (!row || !template)
 		return;
-	buffer_init(&contact, 1024);
-	add_contact(&contact, page->contact);
+	buffer_init(&status, 16);
+	buffer_printf(&status, "%u", page->status ? page->status : row->status);
 	const struct page_value values[] = {
-		{"code", span_of(row->code), false},         {"title", span_of(row->title), false},
-		{"sentence", span_of(row->sentence), false}, {"next", span_of(row->next), false},
-		{"contact", buffer_span(&contact), false},   {"request", page->request, false},
+		{"code", span_of(row->code), false},
+		{"title", span_of(row->title), false},
+		{"sentence", span_of(row->sentence), false},
+		{"next", span_of(row->next), false},
+		{"contact", page->contact.size ? page->contact : span_of(nobody_named), false},
+		{"request", page->request, false},
+		{"status", buffer_span(&status), false},
+		{"url", page->url, false},
 	};
-	if (template)
-		page_fill(out, template->bytes, values, sizeof values / sizeof values[0]);
-	buffer_release(&contact);
+	page_fill(out, template->bytes, values, sizeof values / sizeof values[0]);
+	buffer_release(&status);
 }
 
 static void add_json_text(struct buffer *out, const char *key, struct span value)

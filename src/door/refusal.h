@@ -73,8 +73,9 @@ struct refusal_page {
 	uint16_t status;     /* what goes on the status line; the row's unless the site says otherwise */
 	struct span contact; /* whom to ask; may be empty */
 	struct span request; /* the request's id; may be empty */
+	struct span url;     /* where to go instead; may be empty */
 };
-/* The body. JSON: {"code","status","title","error","next","contact","request"}. */
+/* The body. HTML has the url, JSON: {"code","status","title","error","next","contact","request"}. */
 void refusal_write_html(struct buffer *out, const struct refusal_page *page);
 void refusal_write_json(struct buffer *out, const struct refusal_page *page);
 /* True when Accept names application/json (or a +json type) and text/html not before it. */

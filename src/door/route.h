@@ -69,6 +69,7 @@ struct site_route {
 struct site {
 	struct span name;  /* folded; without "*" for a wildcard: ".example.com" */
 	bool is_wildcard;
+	uint32_t number;   /* its place in the config, from 0: for TLS sessions */
 	struct policy *policy;
 	unsigned rules_class; /* sites with equal rules have equal classes */
 	unsigned dialects;
@@ -78,6 +79,7 @@ struct site {
 	size_t route_count;
 	struct allow_file **allow_files;
 	size_t allow_file_count;
+	char *name_memory;
 };
 
 struct routes;
@@ -101,6 +103,10 @@ bool routes_trusts(const struct routes *routes, const struct address *peer);
 struct span routes_contact(const struct routes *routes);
 struct span routes_domain(const struct routes *routes);
 int64_t routes_roster_max_age(const struct routes *routes);
+/* SHA-256 of all names and rules. */
+const uint8_t *routes_digest(const struct routes *routes);
+/* Verdicts by group set that were remembered: the roster is another one. */
+void routes_forget(struct routes *routes);
 size_t routes_site_count(const struct routes *routes);
 const struct site *routes_site(const struct routes *routes, size_t index);
 
@@ -112,6 +118,7 @@ struct preset {
 	const char *extra_lines;  /* forwarding headers beyond the usual, with CRLF; "" for none */
 	const char *json_path;    /* a path whose refusal is JSON with json_status; NULL: none */
 	uint16_t json_status;
+	bool needs_allow_file;    /* a site without one is refused */
 	const char *note;         /* for the config that init writes */
 };
 const struct preset *preset_find(struct span name); /* NULL: no such */

@@ -23,6 +23,12 @@ struct guest;
 struct routes;
 struct site;
 
+/* Copied when a tunnel's head goes away: for its line in the log, and to judge it again. */
+struct visit_memory {
+	struct span method, host, path, other;
+	char bytes[];
+};
+
 enum room { ROOM_IDENTIFY, ROOM_LIMIT, ROOM_AUTHORIZE, ROOM_SERVE, ROOM_LEFT };
 
 struct visit {
@@ -30,11 +36,14 @@ struct visit {
 	struct guest *guest;
 	struct routes *routes;    /* held; NULL before IDENTIFY and for unreadable requests */
 	const struct site *site;  /* in routes; NULL: the Host names none */
+	struct link in_guest;     /* owner: guest.visits */
+	struct visit_memory *memory; /* of a tunnel: what its head said; NULL before */
 	struct identity who;
 	enum room room;
 	enum refusal why;         /* of a refusal; else NONE */
 	enum refusal watched;     /* passed, but for this it would have been refused */
-	bool is_walked;           /* the gauges count it */
+	bool is_served;           /* SERVE was reached: judged again when things change */
+	bool is_tunnel;
 };
 
 static inline struct visit *visit_of(struct exchange *exchange)
@@ -44,7 +53,8 @@ static inline struct visit *visit_of(struct exchange *exchange)
 
 /* The header lines that only we may set, identity and forwarding, each with CRLF, no empty line
  * behind them: write them last into the request that goes upstream. Valid until control returns to
- * the loop. Prepared once a connection; after `open` of a service it cannot fail. */
+ * the loop. Prepared once a connection and ready inside `open`; asked for in a later turn it may be
+ * {NULL, 0}: it cannot be said any more, so answer REFUSAL_UNAVAILABLE. Not after exchange_upgrade. */
 struct span visit_lines(struct exchange *exchange);
 /* A tunnel needs them no more: give their memory back. */
 void visit_drop_lines(struct exchange *exchange);

@@ -1,0 +1,73 @@
+/* door_parts - the insides of door and guest, for the files of this room alone. */
+#ifndef DOOR_DOOR_PARTS_H
+#define DOOR_DOOR_PARTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "base/buffer.h"
+#include "base/list.h"
+#include "door/door.h"
+#include "door/visit.h"
+#include "shm/roster.h"
+
+struct der_cache;
+
+enum { SEEN_ROOM = 4096, IP_TEXT_SIZE = 46, ISSUERS_MOST = 16 };
+
+struct kept_issuer {
+	struct span der, key_id;
+};
+
+struct door {
+	struct loop *loop;
+	const struct roster *roster;
+	struct score_page *score;
+	struct routes *routes;
+	uint64_t routes_number; /* another one after each change, so that nothing remembers a freed site */
+	struct presence *presence;
+	struct der_cache *der_cache;
+	bool needs_der; /* a dialect of some site sends certificates */
+	bool (*peer)(struct connection *connection, struct tls_peer *out);
+	struct kept_issuer issuers[ISSUERS_MOST];
+	size_t issuer_count;
+	uint8_t (*seen)[16]; /* SEEN_ROOM of them; all zero: free */
+	size_t seen_count;
+	uint64_t seen_round;
+};
+
+/* What the prepared lines were made from; when all of it is as before, they still hold. */
+struct lines_key {
+	uint64_t routes_number, generation;
+	const struct site *site;
+	uint32_t card, group_set;
+	bool is_known;
+};
+
+struct guest {
+	struct presence_mark mark;
+	struct door *door;
+	struct link visits; /* struct visit.in_guest */
+	struct standing standing; /* meaningful when is_found */
+	bool has_certificate, is_found, is_known, is_secure, is_trusted_proxy; /* is_known: when last asked */
+	bool lines_hold;
+	char ip[IP_TEXT_SIZE];
+	uint8_t fingerprint[32];
+	const struct site *handshake; /* whose rules the handshake asked for; of routes_number */
+	uint64_t routes_number;
+	uint64_t seen_round;
+	enum refusal ended_for;
+	struct lines_key lines_of;
+	uint32_t lines_host_at, lines_host_size;
+	struct buffer lines;
+};
+
+/* Who it is at this moment: one reading of the roster's word. */
+struct identity guest_identify(struct guest *guest);
+/* Of the present routes. */
+const struct site *guest_handshake_site(struct guest *guest);
+/* Prepare visit_lines. NONE, or why this visit cannot be served. */
+enum refusal visit_prepare_lines(struct visit *visit);
+
+#endif

@@ -1,0 +1,65 @@
+#include <string.h>
+
+#include "base/log.h"
+#include "door/door_parts.h"
+#include "door/refusal.h"
+#include "http/page.h"
+#include "wire/http_head.h"
+#include "wire/target.h"
+
+enum { PAGE_MOST = 65536, FIELDS_MOST = 2 };
+
+struct chosen {
+	uint16_t status;
+	bool is_json;
+};
+
+/* A site may answer 400 or 401 where no certificate came, and an application's own program may wait
+ * for a certain status on a certain path. */
+static struct chosen choose(const struct visit *visit, enum refusal why)
+{
+	struct chosen chosen = {.status = refusal_row(why)->status};
+	const struct head *request = visit->exchange.request;
+	const struct site *site = visit->site;
+
+	chosen.is_json = refusal_wants_json(head_value(request, FIELD_ACCEPT));
+	if (!site || why != REFUSAL_NO_CERTIFICATE)
+		return chosen;
+	chosen.status = site->missing_status;
+	if (site->preset->json_path && span_is(visit->exchange.target->path, site->preset->json_path)) {
+		chosen.status = site->preset->json_status;
+		chosen.is_json = true;
+	}
+	return chosen;
+}
+
+void refusal_answer(struct exchange *exchange, enum refusal why)
+{
+	struct visit *visit = visit_of(exchange);
+	struct chosen chosen = choose(visit, why);
+	struct page_field fields[FIELDS_MOST];
+	char id[EXCHANGE_ID_SIZE];
+	struct buffer body;
+	struct refusal_page page = {.why = why, .status = chosen.status};
+	struct page answer = {.status = chosen.status, .fields = fields};
+
+	visit->why = why;
+	exchange_id_text(exchange, id);
+	page.request = span_make(id, EXCHANGE_ID_SIZE - 1);
+	page.contact = routes_contact(visit->guest->door->routes);
+	buffer_init(&body, PAGE_MOST);
+	if (chosen.is_json)
+		refusal_write_json(&body, &page);
+	else
+		refusal_write_html(&body, &page);
+	/* RFC 9110 section 15.5.2 wants a challenge; this one is only a name for what is asked. */
+	if (chosen.status == 401)
+		fields[answer.field_count++] =
+			(struct page_field){SPAN("WWW-Authenticate"), SPAN("ClientCertificate")};
+	if (chosen.status == 503)
+		fields[answer.field_count++] = (struct page_field){SPAN("Retry-After"), SPAN("5")};
+	answer.type = chosen.is_json ? SPAN("application/json") : SPAN("text/html; charset=utf-8");
+	answer.body = buffer_span(&body);
+	page_send(exchange, &answer);
+	buffer_release(&body);
+}

@@ -1,0 +1,476 @@
+#include "door/route.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "access/allow_file.h"
+#include "base/log.h"
+#include "door/dialect.h"
+#include "door/network.h"
+#include "pki/digest.h"
+#include "wire/host_name.h"
+#include "wire/target.h"
+
+enum { SITES_MOST = 1024, NETWORKS_MOST = 256 };
+
+struct routes {
+	unsigned references;
+	struct site *sites; /* as in the config */
+	struct site **by_name;
+	size_t count;
+	const struct site *strictest;
+	struct network *trusted;
+	size_t trusted_count;
+	char *contact, *domain;
+	int64_t roster_max_age;
+	uint8_t digest[SHA256_SIZE];
+};
+
+/* -- allow-files -- */
+
+static void warn_of_line(void *arg, size_t line, const char *text)
+{
+	log_begin(LOG_WARNING, "allow-file-line");
+	log_text("file", span_of(arg));
+	if (line > 0)
+		log_number("line", line);
+	log_text("text", span_of(text));
+	log_end();
+}
+
+static enum status read_allow_file(struct site *site, const struct value_file *given, struct span domain,
+				   const struct allow_file **out, struct error *err)
+{
+	struct allow_file *file = NULL;
+	enum status status = OK;
+
+	*out = NULL;
+	if (!given->path)
+		return OK;
+	if (!given->bytes.at) {
+		log_begin(LOG_WARNING, "allow-file-unreadable");
+		log_text("file", span_of(given->path));
+		log_text("site", site->name);
+		log_text("text", span_of(given->trouble ? given->trouble : "cannot be read"));
+		log_text("effect", SPAN("everybody is refused there"));
+		log_end();
+		file = allow_file_unreadable();
+		if (!file)
+			return error_fail(err, "no memory for an allow-file");
+	} else {
+		status = allow_file_parse(given->bytes, domain, warn_of_line, given->path, &file, err);
+		if (status != OK)
+			error_context(err, "allow-file %s", given->path);
+	}
+	if (status == OK)
+		*out = site->allow_files[site->allow_file_count++] = file;
+	return status;
+}
+
+/* -- a site -- */
+
+static enum status set_name(struct site *site, const char *name, struct error *err)
+{
+	struct span text = span_of(name);
+	struct host_name host;
+	char *copy;
+
+	site->is_wildcard = span_starts(text, "*.");
+	if (site->is_wildcard)
+		span_skip(&text, 2);
+	if (host_fold_name(text, &host, err) != OK)
+		return REFUSED;
+	if (site->is_wildcard && host.kind != HOST_DNS)
+		return error_refuse(err, "a wildcard stands before names, not before IP addresses");
+	copy = malloc(host.size + 2u);
+	if (!copy)
+		return error_fail(err, "no memory for a site");
+	copy[0] = '.';
+	memcpy(copy + 1, host.text, host.size + 1u);
+	site->name_memory = copy;
+	site->name = site->is_wildcard ? span_make(copy, host.size + 1u) : span_make(copy + 1, host.size);
+	return OK;
+}
+
+static enum status set_dialects(struct site *site, const struct value_texts *given, struct error *err)
+{
+	size_t i;
+
+	site->dialects = given->count ? 0 : site->preset->dialects;
+	for (i = 0; i < given->count; i++) {
+		unsigned bit;
+
+		if (!dialect_parse(span_of(given->at[i]), &bit))
+			return error_refuse(err, "no dialect \"%s\"; there are %s", given->at[i], dialect_names());
+		site->dialects |= bit;
+	}
+	if ((site->dialects & DIALECT_NGINX) && (site->dialects & DIALECT_MATTERMOST))
+		return error_refuse(err, "dialects nginx and mattermost give one header two values; choose one of them");
+	return OK;
+}
+
+static enum status set_preset(struct site *site, const struct site_options *given, struct error *err)
+{
+	const char *name = given->preset ? given->preset : "generic";
+
+	site->preset = preset_find(span_of(name));
+	if (!site->preset)
+		return error_refuse(err, "no preset \"%s\"; there are %s", name, preset_names());
+	if (site->preset->needs_allow_file && !given->allow_file.path)
+		return error_refuse(err, "preset \"%s\" needs an allow-file: one device id a line", name);
+	site->missing_status = given->missing_status ? (uint16_t)given->missing_status : site->preset->missing_status;
+	if (site->missing_status != 400 && site->missing_status != 401 && site->missing_status != 403)
+		return error_refuse(err, "missing-status is 403, 400 or 401, not %d", given->missing_status);
+	return set_dialects(site, &given->dialects, err);
+}
+
+static struct rule_options rule_of(const char *path, int mode, const struct value_texts *who,
+				   const struct value_file *file, const struct allow_file *allow_file)
+{
+	return (struct rule_options){.path = path,
+				     .no_certificate = (enum no_certificate)mode,
+				     .who = who,
+				     .allow_file = allow_file,
+				     .allow_path = file->path};
+}
+
+static enum status set_policy(struct site *site, const struct site_options *given, struct span domain,
+			      struct error *err)
+{
+	struct rule_options *rules = NULL;
+	const struct allow_file *file;
+	enum status status;
+	size_t i;
+
+	if (given->location_count >= POLICY_RULES)
+		return error_refuse(err, "more than %d locations", POLICY_RULES - 1);
+	rules = calloc(given->location_count + 1, sizeof *rules);
+	site->allow_files = calloc(given->location_count + 1, sizeof *site->allow_files);
+	if (!rules || !site->allow_files) {
+		status = error_fail(err, "no memory for rules");
+		goto done;
+	}
+	TRY(read_allow_file(site, &given->allow_file, domain, &file, err));
+	rules[0] = rule_of(NULL, given->no_certificate, &given->who, &given->allow_file, file);
+	for (i = 0; i < given->location_count; i++) {
+		const struct location_options *location = &given->locations[i];
+
+		TRY(read_allow_file(site, &location->allow_file, domain, &file, err));
+		rules[i + 1] = rule_of(location->path, location->no_certificate, &location->who,
+				       &location->allow_file, file);
+	}
+	TRY(policy_new(rules, given->location_count + 1, &site->policy, err));
+done:
+	free(rules);
+	return status;
+}
+
+static bool is_row_of(const struct route_service *row, const struct site_options *given)
+{
+	return !row->site || strcmp(row->site, given->name) == 0;
+}
+
+static int longest_first(const void *a, const void *b)
+{
+	size_t one = ((const struct site_route *)a)->path.size, other = ((const struct site_route *)b)->path.size;
+
+	return one == other ? 0 : one < other ? 1 : -1;
+}
+
+static enum status set_services(struct site *site, const struct site_options *given,
+				const struct route_service *rows, size_t count, struct error *err)
+{
+	size_t i;
+
+	site->routes = calloc(count + 1, sizeof *site->routes);
+	if (!site->routes)
+		return error_fail(err, "no memory for a site's services");
+	for (i = 0; i < count; i++) {
+		char *path;
+
+		if (!is_row_of(&rows[i], given))
+			continue;
+		path = strdup(rows[i].path);
+		if (!path)
+			return error_fail(err, "no memory for a site's services");
+		site->routes[site->route_count++] =
+			(struct site_route){.path = span_of(path), .service = rows[i].service};
+	}
+	qsort(site->routes, site->route_count, sizeof *site->routes, longest_first);
+	return OK;
+}
+
+static void site_release(struct site *site)
+{
+	size_t i;
+
+	policy_free(site->policy);
+	for (i = 0; i < site->allow_file_count; i++)
+		allow_file_free(site->allow_files[i]);
+	free(site->allow_files);
+	for (i = 0; i < site->route_count; i++)
+		free((char *)(uintptr_t)site->routes[i].path.at);
+	free(site->routes);
+	free(site->name_memory);
+}
+
+/* -- all of them -- */
+
+static int compare_names(struct span a, struct span b)
+{
+	if (a.size != b.size)
+		return a.size < b.size ? -1 : 1;
+	return memcmp(a.at, b.at, a.size);
+}
+
+static int compare_sites(const void *a, const void *b)
+{
+	return compare_names((*(struct site *const *)a)->name, (*(struct site *const *)b)->name);
+}
+
+static enum status index_names(struct routes *routes, struct error *err)
+{
+	size_t i;
+
+	for (i = 0; i < routes->count; i++)
+		routes->by_name[i] = &routes->sites[i];
+	qsort(routes->by_name, routes->count, sizeof *routes->by_name, compare_sites);
+	for (i = 1; i < routes->count; i++)
+		if (span_equals(routes->by_name[i - 1]->name, routes->by_name[i]->name))
+			return error_refuse(err, "site \"%.*s\": it is there twice", SPAN_PRINT(routes->by_name[i]->name));
+	return OK;
+}
+
+/* Sites with equal rules get one class; the strictest is asked for when a client names none. */
+static void compare_rules(struct routes *routes)
+{
+	size_t i, j;
+
+	for (i = 0; i < routes->count; i++) {
+		struct site *site = &routes->sites[i];
+
+		for (j = 0; memcmp(policy_digest(routes->sites[j].policy), policy_digest(site->policy),
+				   POLICY_DIGEST_SIZE) != 0;)
+			j++;
+		site->rules_class = (unsigned)j;
+		site->number = (uint32_t)i;
+		if (!routes->strictest || policy_mode(site->policy) < policy_mode(routes->strictest->policy))
+			routes->strictest = site;
+	}
+}
+
+static enum status make_digest(struct routes *routes, struct error *err)
+{
+	struct span *parts = calloc(routes->count, 2 * sizeof *parts);
+	size_t i;
+
+	if (!parts)
+		return error_fail(err, "no memory for routes");
+	for (i = 0; i < routes->count; i++) {
+		/* Terminated: names hold no byte 0 and digests have one size, so no two lists look alike. */
+		parts[2 * i] = span_make(routes->sites[i].name.at, routes->sites[i].name.size + 1);
+		parts[2 * i + 1] = span_make(policy_digest(routes->sites[i].policy), POLICY_DIGEST_SIZE);
+	}
+	digest_sha256_parts(parts, 2 * routes->count, routes->digest);
+	free(parts);
+	return OK;
+}
+
+static enum status set_trusted(struct routes *routes, const struct value_texts *given, struct error *err)
+{
+	if (given->count > NETWORKS_MOST)
+		return error_refuse(err, "more than %d trusted proxies", NETWORKS_MOST);
+	routes->trusted = calloc(given->count + 1, sizeof *routes->trusted);
+	if (!routes->trusted)
+		return error_fail(err, "no memory for trusted proxies");
+	for (; routes->trusted_count < given->count; routes->trusted_count++) {
+		if (network_parse(span_of(given->at[routes->trusted_count]), &routes->trusted[routes->trusted_count],
+				  err) != OK) {
+			error_context(err, "trusted-proxies");
+			return REFUSED;
+		}
+	}
+	return OK;
+}
+
+static enum status add_site(struct routes *routes, const struct site_options *given,
+			    const struct route_service *services, size_t service_count, struct error *err)
+{
+	struct site *site = &routes->sites[routes->count++];
+	enum status status;
+
+	TRY(set_name(site, given->name, err));
+	TRY(set_preset(site, given, err));
+	TRY(set_policy(site, given, span_of(routes->domain), err));
+	TRY(set_services(site, given, services, service_count, err));
+done:
+	if (status != OK)
+		error_context(err, "site \"%s\"", given->name);
+	return status;
+}
+
+static enum status fill(struct routes *routes, const struct door_options *options,
+			const struct route_service *services, size_t service_count, struct error *err)
+{
+	enum status status = OK;
+	size_t i;
+
+	routes->roster_max_age = options->roster_max_age;
+	routes->sites = calloc(options->site_count, sizeof *routes->sites);
+	routes->by_name = calloc(options->site_count, sizeof(struct site *));
+	routes->contact = strdup(options->contact ? options->contact : "");
+	routes->domain = strdup(options->domain ? options->domain : "");
+	if (!routes->sites || !routes->by_name || !routes->contact || !routes->domain)
+		return error_fail(err, "no memory for routes");
+	TRY(set_trusted(routes, &options->trusted_proxies, err));
+	for (i = 0; i < options->site_count; i++)
+		TRY(add_site(routes, &options->sites[i], services, service_count, err));
+	TRY(index_names(routes, err));
+	compare_rules(routes);
+	TRY(make_digest(routes, err));
+done:
+	return status;
+}
+
+enum status routes_new(const struct door_options *options, const struct route_service *services,
+		       size_t service_count, struct routes **out, struct error *err)
+{
+	struct routes *routes;
+	enum status status;
+
+	if (options->site_count == 0)
+		return error_refuse(err, "there is no site: write one, as in site \"chat.example.com\" { ... }");
+	if (options->site_count > SITES_MOST)
+		return error_refuse(err, "more than %d sites", SITES_MOST);
+	routes = calloc(1, sizeof *routes);
+	if (!routes)
+		return error_fail(err, "no memory for routes");
+	routes->references = 1;
+	status = fill(routes, options, services, service_count, err);
+	if (status == OK)
+		*out = routes;
+	else
+		routes_release(routes);
+	return status;
+}
+
+struct routes *routes_hold(struct routes *routes)
+{
+	routes->references++;
+	return routes;
+}
+
+void routes_release(struct routes *routes)
+{
+	size_t i;
+
+	if (!routes || --routes->references > 0)
+		return;
+	for (i = 0; i < routes->count; i++)
+		site_release(&routes->sites[i]);
+	free(routes->sites);
+	free(routes->by_name);
+	free(routes->trusted);
+	free(routes->contact);
+	free(routes->domain);
+	free(routes);
+}
+
+/* -- finding -- */
+
+static const struct site *find_name(const struct routes *routes, struct span name)
+{
+	size_t from = 0, to = routes->count;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+		int order = compare_names(name, routes->by_name[middle]->name);
+
+		if (order == 0)
+			return routes->by_name[middle];
+		if (order < 0)
+			to = middle;
+		else
+			from = middle + 1;
+	}
+	return NULL;
+}
+
+const struct site *routes_find(const struct routes *routes, struct span host)
+{
+	const struct site *site = find_name(routes, host);
+	const char *dot;
+
+	if (site && !site->is_wildcard)
+		return site;
+	dot = host.size ? memchr(host.at, '.', host.size) : NULL;
+	if (!dot || dot == host.at)
+		return NULL;
+	site = find_name(routes, span_make(dot, host.size - (size_t)(dot - host.at)));
+	return site && site->is_wildcard ? site : NULL;
+}
+
+const struct site *routes_find_handshake(const struct routes *routes, struct span server_name)
+{
+	const struct site *site = server_name.size ? routes_find(routes, server_name) : NULL;
+
+	return site ? site : routes->strictest;
+}
+
+const struct service *site_service(const struct site *site, struct span path)
+{
+	size_t i;
+
+	for (i = 0; i < site->route_count; i++)
+		if (path_is_under(path, site->routes[i].path) || site->routes[i].path.size == 1)
+			return site->routes[i].service;
+	return NULL;
+}
+
+bool routes_trusts(const struct routes *routes, const struct address *peer)
+{
+	size_t i;
+
+	for (i = 0; i < routes->trusted_count; i++)
+		if (network_has(&routes->trusted[i], peer))
+			return true;
+	return false;
+}
+
+void routes_forget(struct routes *routes)
+{
+	size_t i;
+
+	for (i = 0; i < routes->count; i++)
+		policy_forget(routes->sites[i].policy);
+}
+
+struct span routes_contact(const struct routes *routes)
+{
+	return span_of(routes->contact);
+}
+
+struct span routes_domain(const struct routes *routes)
+{
+	return span_of(routes->domain);
+}
+
+int64_t routes_roster_max_age(const struct routes *routes)
+{
+	return routes->roster_max_age;
+}
+
+const uint8_t *routes_digest(const struct routes *routes)
+{
+	return routes->digest;
+}
+
+size_t routes_site_count(const struct routes *routes)
+{
+	return routes->count;
+}
+
+const struct site *routes_site(const struct routes *routes, size_t index)
+{
+	return &routes->sites[index];
+}

@@ -1,0 +1,254 @@
+#include "door/visit.h"
+
+#include <string.h>
+
+#include "base/encode.h"
+#include "base/log.h"
+#include "door/der_cache.h"
+#include "door/dialect.h"
+#include "door/door_parts.h"
+#include "http/connection.h"
+#include "wire/http_head.h"
+
+enum { LINES_CEILING = DIALECT_LINES + 16384, FORWARDED_FOR_MOST = 4096 };
+
+/* -- identity -- */
+
+/* Leaves name their issuer by its key identifier; ours were recognised byte for byte, so a search
+ * for 20 octets says what parsing would. */
+static struct span issuer_of(const struct door *door, struct span der)
+{
+	size_t i;
+
+	for (i = 0; i < door->issuer_count && der.size > 0; i++) {
+		struct span key_id = door->issuers[i].key_id;
+
+		if (key_id.size > 0 && memmem(der.at, der.size, key_id.at, key_id.size))
+			return door->issuers[i].der;
+	}
+	return (struct span){"", 0};
+}
+
+static void log_lost(const struct dialect_facts *facts, const struct card *card, unsigned lost)
+{
+	unsigned bit;
+
+	for (bit = 1; bit <= lost; bit <<= 1) {
+		if (!(lost & bit))
+			continue;
+		log_begin(LOG_WARNING, "identity-header-left-out");
+		log_text("dialect", span_of(dialect_name(bit)));
+		log_text("device", facts->device);
+		if (bit == DIALECT_MATTERMOST && card->slash_trouble.size > 0)
+			log_text("text", card->slash_trouble);
+		else
+			log_text("text", SPAN("a value that this dialect cannot say, or the certificate is not at hand"));
+		log_end();
+	}
+}
+
+static enum refusal add_identity(struct visit *visit, struct buffer *out)
+{
+	struct guest *guest = visit->guest;
+	struct door *door = guest->door;
+	struct dialect_facts facts = {.is_known = identity_is_known(&visit->who)};
+	struct card card;
+	unsigned lost;
+
+	if (!facts.is_known) {
+		(void)dialect_write(out, visit->site->dialects, &facts);
+		return REFUSAL_NONE;
+	}
+	if (!roster_card(door->roster, &guest->standing, &card))
+		return REFUSAL_ROSTER_TOO_OLD;
+	facts = (struct dialect_facts){.is_known = true,
+				       .device = card.device,
+				       .person = card.person,
+				       .email = card.email,
+				       .groups = roster_groups(door->roster, visit->who.group_set),
+				       .dn_rfc2253 = card.subject,
+				       .dn_slash = card.subject_slash,
+				       .issuer = card.issuer,
+				       .serial = card.serial,
+				       .uri = card.uri,
+				       .fingerprint = guest->fingerprint};
+	if (dialect_needs_der(visit->site->dialects)) {
+		facts.der = der_cache_find(door->der_cache, guest->fingerprint);
+		facts.issuer_der = issuer_of(door, facts.der);
+	}
+	lost = dialect_write(out, visit->site->dialects, &facts);
+	if (lost)
+		log_lost(&facts, &card, lost);
+	return REFUSAL_NONE;
+}
+
+/* -- forwarding -- */
+
+static void add_line(struct buffer *out, struct span name, struct span value)
+{
+	buffer_add(out, name);
+	buffer_add_text(out, ": ");
+	buffer_add(out, value);
+	buffer_add_text(out, "\r\n");
+}
+
+/* What a trusted proxy said, one field behind the other. Empty when it is too long to be true. */
+static struct span gather_forwarded_for(const struct head *request, char *room, size_t size)
+{
+	size_t used = 0, i;
+
+	for (i = 0; i < request->field_count; i++) {
+		const struct field *field = &request->fields[i];
+
+		if (field->known != FIELD_X_FORWARDED_FOR || field->value.size == 0)
+			continue;
+		if (field->value.size + 2 > size - used)
+			return (struct span){"", 0};
+		if (used > 0) {
+			memcpy(room + used, ", ", 2);
+			used += 2;
+		}
+		memcpy(room + used, field->value.at, field->value.size);
+		used += field->value.size;
+	}
+	return span_make(room, used);
+}
+
+/* The last address in the list that is not one of our own proxies: who really asks. */
+static struct span real_ip(const struct routes *routes, struct span list, struct span peer)
+{
+	struct span element, found = peer;
+
+	while (span_cut(&list, ',', &element)) {
+		struct address address;
+
+		element = span_trim(element);
+		if (!address_parse_ip(element, &address))
+			found = peer;
+		else if (!routes_trusts(routes, &address))
+			found = element;
+	}
+	return found;
+}
+
+static void add_client(struct visit *visit, struct buffer *out)
+{
+	struct span peer = span_of(visit->guest->ip), list;
+	char room[FORWARDED_FOR_MOST];
+
+	if (!visit->guest->is_trusted_proxy) {
+		add_line(out, SPAN("X-Real-IP"), peer);
+		add_line(out, SPAN("X-Forwarded-For"), peer);
+		return;
+	}
+	list = gather_forwarded_for(visit->exchange.request, room, sizeof room);
+	add_line(out, SPAN("X-Real-IP"), real_ip(visit->routes, list, peer));
+	buffer_add_text(out, "X-Forwarded-For: ");
+	if (list.size > 0) {
+		buffer_add(out, list);
+		buffer_add_text(out, ", ");
+	}
+	buffer_add(out, peer);
+	buffer_add_text(out, "\r\n");
+}
+
+static void add_forwarding(struct visit *visit, struct buffer *out)
+{
+	struct guest *guest = visit->guest;
+	struct span host = visit->exchange.request->host;
+
+	add_client(visit, out);
+	add_line(out, SPAN("X-Forwarded-Proto"), guest->is_secure ? SPAN("https") : SPAN("http"));
+	buffer_add_text(out, visit->site->preset->extra_lines);
+	buffer_add_text(out, "X-Forwarded-Host: ");
+	guest->lines_host_at = (uint32_t)out->size;
+	guest->lines_host_size = (uint32_t)host.size;
+	buffer_add(out, host);
+	buffer_add_text(out, "\r\n");
+}
+
+/* -- both, kept with the guest -- */
+
+static struct lines_key key_of(const struct visit *visit)
+{
+	const struct guest *guest = visit->guest;
+	bool is_known = identity_is_known(&visit->who);
+
+	return (struct lines_key){.routes_number = guest->routes_number,
+				  .generation = is_known ? guest->standing.generation : 0,
+				  .site = visit->site,
+				  .card = is_known ? guest->standing.card : 0,
+				  .group_set = is_known ? visit->who.group_set : 0,
+				  .is_known = is_known};
+}
+
+static bool lines_still_hold(const struct visit *visit, const struct lines_key *key)
+{
+	const struct guest *guest = visit->guest;
+	const struct lines_key *old = &guest->lines_of;
+
+	return guest->lines_hold && old->routes_number == key->routes_number &&
+	       old->generation == key->generation && old->site == key->site && old->card == key->card &&
+	       old->group_set == key->group_set && old->is_known == key->is_known &&
+	       span_equals(visit->exchange.request->host,
+			   span_make(guest->lines.at + guest->lines_host_at, guest->lines_host_size));
+}
+
+enum refusal visit_prepare_lines(struct visit *visit)
+{
+	struct guest *guest = visit->guest;
+	struct lines_key key = key_of(visit);
+	enum refusal why;
+
+	if (lines_still_hold(visit, &key))
+		return REFUSAL_NONE;
+	guest->lines_hold = false;
+	if (!guest->lines.at)
+		buffer_init(&guest->lines, LINES_CEILING);
+	buffer_clear(&guest->lines);
+	why = add_identity(visit, &guest->lines);
+	if (why != REFUSAL_NONE)
+		return why;
+	add_forwarding(visit, &guest->lines);
+	if (!buffer_is_whole(&guest->lines))
+		return REFUSAL_UNAVAILABLE;
+	/* What a trusted proxy says is another request's already the next time. */
+	guest->lines_hold = !guest->is_trusted_proxy;
+	guest->lines_of = key;
+	return REFUSAL_NONE;
+}
+
+struct span visit_lines(struct exchange *exchange)
+{
+	struct visit *visit = visit_of(exchange);
+
+	/* Another visit of the same connection may have prepared its own since. */
+	if (visit_prepare_lines(visit) != REFUSAL_NONE)
+		return (struct span){NULL, 0};
+	return buffer_span(&visit->guest->lines);
+}
+
+void visit_drop_lines(struct exchange *exchange)
+{
+	struct guest *guest = visit_of(exchange)->guest;
+
+	guest->lines_hold = false;
+	buffer_release(&guest->lines);
+}
+
+void visit_facts(struct exchange *exchange, struct visit_facts *out)
+{
+	struct visit *visit = visit_of(exchange);
+	struct guest *guest = visit->guest;
+	struct card card;
+
+	*out = (struct visit_facts){.device = {"", 0}, .person = {"", 0}, .email = {"", 0}, .label = {"", 0}};
+	if (!identity_is_known(&visit->who) || !guest->door->roster ||
+	    !roster_card(guest->door->roster, &guest->standing, &card))
+		return;
+	*out = (struct visit_facts){.is_known = true,
+				    .device = card.device,
+				    .person = card.person,
+				    .email = card.email,
+				    .label = card.label};
+}

@@ -1,0 +1,408 @@
+#include "door/walk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/encode.h"
+#include "base/log.h"
+#include "door/door_parts.h"
+#include "event/loop.h"
+#include "http/connection.h"
+#include "http/exchange.h"
+#include "shm/scoreboard.h"
+#include "stream/tls_stream.h"
+#include "wire/host_name.h"
+#include "wire/http_head.h"
+#include "wire/target.h"
+
+enum { PATH_ROOM = 16384, ROOM_DENY = ROOM_LEFT + 1, ROOM_STAY };
+
+/* -- who -- */
+
+static bool is_roster_too_old(const struct door *door, int64_t wall)
+{
+	int64_t most = routes_roster_max_age(door->routes);
+
+	return most > 0 && wall - roster_touched_at(door->roster) > most;
+}
+
+/* The certificate is in the roster since the handshake: from now on it has a device. */
+static void meet(struct guest *guest)
+{
+	struct door *door = guest->door;
+
+	presence_leave(door->presence, &guest->mark);
+	presence_enter(door->presence, &guest->mark, guest->standing.device, guest->fingerprint);
+	guest->is_found = true;
+	(void)roster_reread(door->roster, &guest->standing);
+}
+
+static void note_seen(struct guest *guest)
+{
+	struct door *door = guest->door;
+	uint64_t start, step;
+
+	memcpy(&start, guest->standing.device, sizeof start);
+	for (step = 0; step < SEEN_ROOM && door->seen_count < SEEN_ROOM / 4 * 3; step++) {
+		static const uint8_t none[16];
+		uint8_t *at = door->seen[(start + step) % SEEN_ROOM];
+
+		if (memcmp(at, none, sizeof none) == 0) {
+			memcpy(at, guest->standing.device, sizeof none);
+			door->seen_count++;
+		} else if (memcmp(at, guest->standing.device, sizeof none) != 0) {
+			continue;
+		}
+		guest->seen_round = door->seen_round;
+		return;
+	}
+}
+
+static struct identity find_out(struct guest *guest)
+{
+	struct door *door = guest->door;
+	int64_t wall = loop_now(door->loop)->wall;
+
+	if (!guest->has_certificate)
+		return identity_nobody(WHO_NO_CERTIFICATE);
+	if (!door->roster || is_roster_too_old(door, wall))
+		return identity_nobody(WHO_ROSTER_TOO_OLD);
+	if (guest->is_found)
+		(void)roster_reread(door->roster, &guest->standing);
+	else if (roster_find(door->roster, guest->fingerprint, &guest->standing))
+		meet(guest);
+	if (!guest->is_found)
+		return identity_nobody(WHO_UNKNOWN);
+	return identity_judge(&guest->standing, wall / SECONDS(1));
+}
+
+struct identity guest_identify(struct guest *guest)
+{
+	struct identity who = find_out(guest);
+
+	guest->is_known = identity_is_known(&who);
+	if (guest->is_known && guest->seen_round != guest->door->seen_round)
+		note_seen(guest);
+	return who;
+}
+
+/* -- where -- */
+
+const struct site *guest_handshake_site(struct guest *guest)
+{
+	struct door *door = guest->door;
+	struct tls_peer peer;
+
+	if (guest->handshake && guest->routes_number == door->routes_number)
+		return guest->handshake;
+	guest->routes_number = door->routes_number;
+	guest->is_trusted_proxy = routes_trusts(door->routes, connection_peer(connection_of_guest(guest)));
+	peer.server_name = (struct span){"", 0};
+	if (guest->is_secure && !door->peer(connection_of_guest(guest), &peer))
+		peer.server_name = (struct span){"", 0};
+	guest->handshake = routes_find_handshake(door->routes, peer.server_name);
+	return guest->handshake;
+}
+
+static enum refusal find_site(struct guest *guest, struct span host, const struct site **out)
+{
+	const struct site *asked_for = guest_handshake_site(guest), *site;
+	struct host_name folded;
+
+	/* Most write the name as the config does. */
+	if (!asked_for->is_wildcard && span_equals(host, asked_for->name)) {
+		*out = asked_for;
+		return REFUSAL_NONE;
+	}
+	if (host.size == 0 || host_fold(host, &folded, NULL) != OK)
+		return REFUSAL_HOST_UNKNOWN;
+	site = routes_find(guest->door->routes, host_span(&folded));
+	if (!site)
+		return REFUSAL_HOST_UNKNOWN;
+	if (guest->is_secure && site->rules_class != asked_for->rules_class)
+		return REFUSAL_HOST_MISMATCH;
+	*out = site;
+	return REFUSAL_NONE;
+}
+
+/* -- may he -- */
+
+static enum refusal refusal_of_verdict(enum verdict verdict, enum who who)
+{
+	switch (verdict) {
+	case VERDICT_PASS:
+		return REFUSAL_NONE;
+	case VERDICT_NOBODY:
+		return refusal_of_who(who);
+	case VERDICT_NOT_ALLOWED:
+		return REFUSAL_NOT_ALLOWED;
+	case VERDICT_NOT_ON_FILE:
+		return REFUSAL_NOT_ON_FILE;
+	case VERDICT_FILE_UNREADABLE:
+		return REFUSAL_FILE_UNREADABLE;
+	}
+	return REFUSAL_NOT_ALLOWED;
+}
+
+static enum refusal judge(const struct door *door, const struct site *site, const struct identity *who,
+			  struct span path, struct span other, enum refusal *watched)
+{
+	struct judgement judgement = policy_decide(site->policy, path, other, who, door->roster);
+	enum refusal why = refusal_of_verdict(judgement.verdict, who->who);
+
+	*watched = judgement.passes ? why : REFUSAL_NONE;
+	return judgement.passes ? REFUSAL_NONE : why;
+}
+
+/* Apart, because few paths need so much stack. */
+static __attribute__((noinline)) enum refusal judge_both_readings(struct visit *visit)
+{
+	const struct target *target = visit->exchange.target;
+	char room[PATH_ROOM];
+	struct span other;
+
+	if (target_other_reading(target, room, sizeof room, &other, NULL) != OK)
+		return REFUSAL_BAD_REQUEST;
+	return judge(visit->guest->door, visit->site, &visit->who, target->path, other, &visit->watched);
+}
+
+/* -- the rooms -- */
+
+static int deny(struct visit *visit, enum refusal why)
+{
+	visit->why = why;
+	return ROOM_DENY;
+}
+
+static int identify(struct visit *visit)
+{
+	visit->who = guest_identify(visit->guest);
+	return ROOM_LIMIT;
+}
+
+/* Connections, heads, bodies and exchanges have their ceilings in http/; a rate by device or address
+ * will be asked for here. A connection that is to end begins nothing new. */
+static int limit(struct visit *visit)
+{
+	return visit->guest->ended_for == REFUSAL_NONE ? ROOM_AUTHORIZE : deny(visit, visit->guest->ended_for);
+}
+
+static int authorize(struct visit *visit)
+{
+	const struct target *target = visit->exchange.target;
+	enum refusal why;
+
+	why = find_site(visit->guest, visit->exchange.request->host, &visit->site);
+	if (why != REFUSAL_NONE)
+		return deny(visit, why);
+	if (target_is_ambiguous(target))
+		why = judge_both_readings(visit);
+	else
+		why = judge(visit->guest->door, visit->site, &visit->who, target->path, SPAN(""), &visit->watched);
+	return why == REFUSAL_NONE ? ROOM_SERVE : deny(visit, why);
+}
+
+static int serve(struct visit *visit)
+{
+	const struct service *service = site_service(visit->site, visit->exchange.target->path);
+	enum refusal why;
+
+	if (!service)
+		return deny(visit, REFUSAL_NOT_FOUND);
+	why = visit_prepare_lines(visit);
+	if (why != REFUSAL_NONE)
+		return deny(visit, why);
+	visit->is_served = true;
+	exchange_hand_over(&visit->exchange, service, NULL);
+	return ROOM_STAY;
+}
+
+static const struct {
+	const char *name;
+	int (*enter)(struct visit *visit);
+} rooms[] = {
+	[ROOM_IDENTIFY] = {"identify", identify},
+	[ROOM_LIMIT] = {"limit", limit},
+	[ROOM_AUTHORIZE] = {"authorize", authorize},
+	[ROOM_SERVE] = {"serve", serve},
+	[ROOM_LEFT] = {"left", NULL},
+};
+
+const char *walk_room_name(enum room room)
+{
+	return (size_t)room < sizeof rooms / sizeof rooms[0] ? rooms[room].name : "";
+}
+
+static void come_in(struct visit *visit, struct guest *guest)
+{
+	visit->guest = guest;
+	visit->routes = routes_hold(guest->door->routes);
+	list_add_last(&guest->visits, &visit->in_guest);
+	score_add(guest->door->score, SCORE_REQUESTS, 1);
+	score_add(guest->door->score, SCORE_LIVE_EXCHANGES, 1);
+}
+
+void walk_refuse(struct visit *visit, struct guest *guest, enum refusal why)
+{
+	come_in(visit, guest);
+	refusal_answer(&visit->exchange, why);
+}
+
+void walk_begin(struct visit *visit, struct guest *guest)
+{
+	int next = ROOM_IDENTIFY;
+
+	come_in(visit, guest);
+	while (next < ROOM_LEFT) {
+		visit->room = (enum room)next;
+		next = rooms[next].enter(visit);
+	}
+	if (next == ROOM_DENY)
+		refusal_answer(&visit->exchange, visit->why);
+}
+
+/* -- again, when something has changed -- */
+
+static enum refusal judge_again_by(struct visit *visit, struct span host, struct span path, struct span other)
+{
+	struct identity who = guest_identify(visit->guest);
+	const struct site *site;
+	enum refusal why, watched;
+
+	why = find_site(visit->guest, host, &site);
+	return why != REFUSAL_NONE ? why : judge(visit->guest->door, site, &who, path, other, &watched);
+}
+
+static __attribute__((noinline)) enum refusal judge_again_ambiguous(struct visit *visit)
+{
+	const struct target *target = visit->exchange.target;
+	char room[PATH_ROOM];
+	struct span other;
+
+	if (target_other_reading(target, room, sizeof room, &other, NULL) != OK)
+		return REFUSAL_BAD_REQUEST;
+	return judge_again_by(visit, visit->exchange.request->host, target->path, other);
+}
+
+enum refusal walk_judge_again(struct visit *visit)
+{
+	if (!visit->is_served)
+		return REFUSAL_NONE;
+	if (visit->is_tunnel)
+		return visit->memory ? judge_again_by(visit, visit->memory->host, visit->memory->path, visit->memory->other)
+				     : REFUSAL_CLOSED;
+	if (target_is_ambiguous(visit->exchange.target))
+		return judge_again_ambiguous(visit);
+	return judge_again_by(visit, visit->exchange.request->host, visit->exchange.target->path, SPAN(""));
+}
+
+static struct span keep(char **at, struct span text)
+{
+	struct span kept = {*at, text.size};
+
+	if (text.size > 0)
+		memcpy(*at, text.at, text.size);
+	*at += text.size;
+	return kept;
+}
+
+/* Without memory for it the tunnel lives on, but the next change of any rule ends it. */
+void walk_into_tunnel(struct visit *visit)
+{
+	const struct head *request = visit->exchange.request;
+	const struct target *target = visit->exchange.target;
+	struct span other = {"", 0};
+	struct visit_memory *memory;
+	char room[PATH_ROOM], *at;
+
+	visit->is_tunnel = true;
+	score_add(visit->guest->door->score, SCORE_WEBSOCKETS, 1);
+	score_add(visit->guest->door->score, SCORE_LIVE_TUNNELS, 1);
+	if (target_is_ambiguous(target) && target_other_reading(target, room, sizeof room, &other, NULL) != OK)
+		return;
+	memory = malloc(sizeof *memory + request->method_name.size + request->host.size + target->path.size + other.size);
+	if (!memory)
+		return;
+	at = memory->bytes;
+	memory->method = keep(&at, request->method_name);
+	memory->host = keep(&at, request->host);
+	memory->path = keep(&at, target->path);
+	memory->other = keep(&at, other);
+	visit->memory = memory;
+}
+
+/* -- LEFT -- */
+
+static void log_visit(const struct visit *visit, enum refusal why, int64_t microseconds)
+{
+	const struct exchange *exchange = &visit->exchange;
+	const struct guest *guest = visit->guest;
+	struct span method = exchange->request->method_name, path = exchange->target->path;
+	char id[EXCHANGE_ID_SIZE], device[33];
+
+	if (visit->memory) {
+		method = visit->memory->method;
+		path = visit->memory->path;
+	}
+	exchange_id_text(exchange, id);
+	log_begin(LOG_INFO, "exchange");
+	log_text("id", span_make(id, EXCHANGE_ID_SIZE - 1));
+	log_text("from", span_of(guest->ip));
+	log_text("site", visit->site ? visit->site->name : SPAN("-"));
+	if (guest->is_found) {
+		hex_write(guest->standing.device, 16, device);
+		log_text("device", span_make(device, 32));
+	} else {
+		log_text("device", SPAN("-"));
+	}
+	log_text("method", method.size ? method : SPAN("-"));
+	log_text("path", path.size ? path : SPAN("-"));
+	log_number("status", exchange->status);
+	if (why != REFUSAL_NONE)
+		log_text("why", span_of(refusal_row(why)->code));
+	if (visit->watched != REFUSAL_NONE)
+		log_text("watched", span_of(refusal_row(visit->watched)->code));
+	if (exchange->ending != ENDED_DONE)
+		log_text("end", span_of(ending_name(exchange->ending)));
+	log_number("us", (uint64_t)microseconds);
+	log_number("up", exchange->bytes_up);
+	log_number("down", exchange->bytes_down);
+	log_end();
+}
+
+static void count_visit(struct visit *visit, enum refusal why, int64_t microseconds)
+{
+	struct score_page *score = visit->guest->door->score;
+	const struct exchange *exchange = &visit->exchange;
+
+	if (!score)
+		return;
+	score_sub(score, SCORE_LIVE_EXCHANGES, 1);
+	if (visit->is_tunnel)
+		score_sub(score, SCORE_LIVE_TUNNELS, 1);
+	else
+		score_duration(score, microseconds);
+	score_status(score, exchange->status);
+	score_add(score, SCORE_BYTES_UP, exchange->bytes_up);
+	score_add(score, SCORE_BYTES_DOWN, exchange->bytes_down);
+	if (why != REFUSAL_NONE)
+		score_refusal(score, why);
+}
+
+void walk_end(struct visit *visit)
+{
+	int64_t microseconds = loop_now(visit->guest->door->loop)->mono - visit->exchange.started;
+	enum refusal why = visit->why != REFUSAL_NONE ? visit->why : visit->guest->ended_for;
+
+	visit->room = ROOM_LEFT;
+	if (microseconds < 0)
+		microseconds = 0;
+	log_visit(visit, why, microseconds);
+	count_visit(visit, why, microseconds);
+	list_remove(&visit->in_guest);
+	free(visit->memory);
+	visit->memory = NULL;
+	routes_release(visit->routes);
+	visit->routes = NULL;
+	visit->site = NULL;
+}
