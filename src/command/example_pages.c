@@ -56,39 +56,41 @@ static json_t *json_of(struct span text)
 	"connect-src 'self' ws: wss:; img-src data:; base-uri 'none'; form-action 'none'; "        \
 	"frame-ancestors 'none'"
 
+static void fill_front(const struct exchange *exchange, struct buffer *html)
+{
+	const struct embedded *file = embedded_find("example.html");
+	struct example_who who;
+
+	example_who(exchange, &who);
+
+	const struct page_value values[] = {
+		{"person", who.person.size ? who.person : SPAN("Somebody"), false},
+		{"email", who.email, false},
+		{"device", who.device, false},
+		{"label", who.label, false},
+		{"groups", who.groups, false},
+		{"known", who.device.size ? SPAN("known") : SPAN("unknown"), false},
+	};
+	page_fill(html, file ? file->bytes : SPAN("{{person}}"), values,
+		  sizeof values / sizeof *values);
+}
+
 static void open_front(struct exchange *exchange)
 {
 	static const struct page_field fields[] = {
 		{{CSP_NAME, sizeof CSP_NAME - 1}, {CSP, sizeof CSP - 1}},
 	};
-	const struct embedded *file = embedded_find("example.html");
-	struct example_who who;
+	struct page page = {.status = 200, .type = SPAN("text/html; charset=utf-8"),
+			    .fields = fields, .field_count = 1};
 	struct buffer html;
 
-	example_who(exchange, &who);
-	{
-		const struct page_value values[] = {
-			{"person", who.person.size ? who.person : SPAN("Somebody"), false},
-			{"email", who.email, false},
-			{"device", who.device, false},
-			{"label", who.label, false},
-			{"groups", who.groups, false},
-			{"known", who.device.size ? SPAN("known") : SPAN("unknown"), false},
-		};
-
-		buffer_init(&html, PAGE_MOST);
-		page_fill(&html, file ? file->bytes : SPAN("{{person}}"), values,
-			  sizeof values / sizeof *values);
-	}
-	if (buffer_is_whole(&html)) {
-		const struct page page = {.status = 200, .type = SPAN("text/html; charset=utf-8"),
-					  .body = buffer_span(&html), .fields = fields,
-					  .field_count = 1};
-
+	buffer_init(&html, PAGE_MOST);
+	fill_front(exchange, &html);
+	page.body = buffer_span(&html);
+	if (buffer_is_whole(&html))
 		page_send(exchange, &page);
-	} else {
+	else
 		answer_text(exchange, 500, "no memory\n");
-	}
 	buffer_release(&html);
 }
 
