@@ -44,7 +44,7 @@ static bool write_head(struct passage *passage)
 	struct error err = {.text = "the request's target does not fit"};
 
 	passage->is_written = true;
-	if (request.target.size > 0 &&
+	if (request.target.size > 0 && request.prepared[0].at &&
 	    client_h1_request(&passage->client, &request, worker->head, sizeof worker->head,
 			      &err) == OK)
 		return true;
@@ -107,8 +107,9 @@ bool passage_send(struct passage *passage)
 	if (!passage->lease || passage->is_deaf || client_h1_is_sent(&passage->client))
 		return true;
 	if (passage->exchange->up.flow == FLOW_FAILED) {
-		/* Half a request must not look whole to anybody; who failed it tells the client. */
+		/* Half a request must not look whole to anybody. */
 		passage_drop(passage);
+		body_fail(&passage->exchange->down, passage->exchange->up.why);
 		return false;
 	}
 	if (!passage->is_written && !write_head(passage))
