@@ -1,6 +1,5 @@
 #include "door/door.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,7 +132,9 @@ static void on_secured(struct connection *connection)
 	guest->door = door;
 	list_init(&guest->visits);
 	address_ip_text(connection_peer(connection), ip);
-	snprintf(guest->ip, sizeof guest->ip, "%s", ip);
+	/* Room for the longest IPv6 address; address_ip_text terminates. */
+	ip[sizeof guest->ip - 1] = 0;
+	memcpy(guest->ip, ip, strlen(ip) + 1);
 	learn_peer(guest, connection);
 	presence_enter(door->presence, &guest->mark, guest->is_found ? guest->standing.device : NULL,
 		       guest->has_certificate ? guest->fingerprint : NULL);
