@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -16,6 +17,8 @@
 
 enum status sandbox_drop(struct sandbox_user user, struct error *err)
 {
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
 	int capability;
 
 	if (geteuid() == 0 && user.uid != 0) {
@@ -25,9 +28,11 @@ enum status sandbox_drop(struct sandbox_user user, struct error *err)
 		if (setuid(0) == 0)
 			return error_fail(err, "could become root again");
 	}
-	/* Root without capabilities is left where no user was made for the role. */
+	/* Root without capabilities is left where no user was made for the role: a name in the files' owner. */
 	for (capability = 0; geteuid() == 0 && capability < 64; capability++)
 		(void)prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+	if (syscall(SYS_capset, &head, none))
+		return error_fail_errno(err, "cannot give up capabilities");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return error_fail_errno(err, "cannot forbid new privileges");
 	return OK;
