@@ -47,17 +47,16 @@ static bool is_number(struct span label)
 static enum status check_labels(struct span host, struct span rest, struct host_name *out,
 				struct error *err)
 {
-	struct span label = rest;
+	struct span label = SPAN("");
 
+	if (rest.at[rest.size - 1] == '.')
+		return refuse(host, "between dots stand 1 to 63 characters", err);
 	while (span_cut(&rest, '.', &label)) {
 		if (label.size == 0 || label.size > LABEL_MAX_SIZE)
 			return refuse(host, "between dots stand 1 to 63 characters", err);
 		if (label.at[0] == '-' || label.at[label.size - 1] == '-')
 			return refuse(host, "no part of it begins or ends with \"-\"", err);
 	}
-	/* What ended in a dot left no last label. */
-	if (rest.at)
-		return refuse(host, "between dots stand 1 to 63 characters", err);
 	if (is_number(label)) {
 		struct span text = {out->text, out->size};
 

@@ -169,7 +169,7 @@ static bool may_be_whole(struct span bytes, struct head *head)
 		at = (size_t)(found - bytes.at);
 		if (at == 0 || found[-1] != '\r')
 			return true;
-		if (at == 1 ? head->kind == TRAILERS : found[-2] == '\n')
+		if (at == 1 ? head->kind == TRAILERS : found[-2] == '\n' || found[-2] == '\r')
 			return true;
 		from = at + 1;
 	}
