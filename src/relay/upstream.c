@@ -36,10 +36,11 @@ static enum status set_unix(struct upstream *upstream, const char *path, struct 
 
 static void set_host(struct upstream *upstream, const struct url *url)
 {
-	const char *shape = url->host.kind == HOST_IPV6 ? "[%s]:%u" : "%s:%u";
+	bool is_v6 = url->host.kind == HOST_IPV6;
 
 	upstream->port = url->port;
-	snprintf(upstream->name, sizeof upstream->name, shape, url->host.text, url->port);
+	snprintf(upstream->name, sizeof upstream->name, "%s%s%s:%u", is_v6 ? "[" : "",
+		 url->host.text, is_v6 ? "]" : "", url->port);
 	if (url->host.kind == HOST_DNS) {
 		snprintf(upstream->host, sizeof upstream->host, "%s", url->host.text);
 		return;
