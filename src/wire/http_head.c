@@ -16,10 +16,7 @@ _Static_assert(FIELD_KNOWN_COUNT <= 64, "struct head keeps one bit for each know
 
 void head_init(struct head *head)
 {
-	head->scanned = 0;
-	head->refusal = HEAD_FINE;
-	head->field_count = 0;
-	head->seen = 0;
+	memset(head, 0, offsetof(struct head, fields));
 }
 
 enum status head_refuse(struct head_reading *reading, enum head_refusal why, const char *text)
