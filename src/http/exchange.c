@@ -155,6 +155,16 @@ void exchange_hand_over(struct exchange *exchange, const struct service *service
 	service->open(exchange);
 }
 
+void exchange_answer_init(struct head *answer, unsigned code)
+{
+	memset(answer, 0, offsetof(struct head, fields));
+	answer->kind = ANSWER_HEAD;
+	answer->minor = 1;
+	answer->code = (uint16_t)code;
+	answer->framing = BODY_CHUNKED;
+	answer->keep_alive = true;
+}
+
 void exchange_answer(struct exchange *exchange, const struct head *answer, bool no_body)
 {
 	if (exchange->phase == PHASE_OPEN)

@@ -66,6 +66,10 @@ void exchange_id_text(const struct exchange *exchange, char out[static EXCHANGE_
 void exchange_hand_over(struct exchange *exchange, const struct service *service, void *state);
 
 /* -- for services -- */
+/* A head to be filled with fields and given to exchange_answer: no reason (the code's usual one is
+ * written), no fields; body in chunks unless framing and length say otherwise. head_init leaves
+ * what parsing would set as it is. */
+void exchange_answer_init(struct head *answer, unsigned code);
 /* The final answer (status 200..599). Copied before it returns. Left out, because the transport
  * writes its own: Connection, Keep-Alive, Proxy-Connection, Transfer-Encoding, Content-Length,
  * Upgrade, Trailer, TE and all that the answer's Connection field names. Framing comes from

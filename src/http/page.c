@@ -156,11 +156,7 @@ static void page_open(struct exchange *exchange)
 	struct page_state *state = exchange->service_state;
 	struct head answer;
 
-	head_init(&answer);
-	answer.kind = ANSWER_HEAD;
-	answer.minor = 1;
-	answer.code = (uint16_t)state->status;
-	answer.reason = (struct span){NULL, 0};
+	exchange_answer_init(&answer, state->status);
 	answer.framing = BODY_LENGTH;
 	answer.has_length = true;
 	answer.length = state->body.size;

@@ -102,7 +102,7 @@ static void tidy(struct transport *transport)
 			return;
 		if (h1->begun >= transport->host->limits.exchanges_a_call) {
 			connection_again(connection);
-		} else {
+		} else if (!h1->exchange) {
 			if (h1->input == INPUT_HEAD && h1->to > h1->from)
 				(void)h1_try_head(h1);
 			h1_read(h1);
