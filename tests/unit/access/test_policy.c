@@ -1,0 +1,370 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "access/allow_file.h"
+#include "access/policy.h"
+#include "config/config_value.h"
+#include "shm/roster.h"
+
+static char *staff[] = {(char *)"staff"};
+static char *admins[] = {(char *)"admins"};
+static char *both[] = {(char *)"staff", (char *)"admins"};
+static char *both_turned[] = {(char *)"admins", (char *)"staff"};
+static char *everyone[] = {(char *)"admins", (char *)"everyone"};
+static const struct value_texts who_staff = {staff, 1}, who_admins = {admins, 1}, who_both = {both, 2},
+				who_both_turned = {both_turned, 2}, who_everyone = {everyone, 2};
+
+static const struct identity nobody = {.who = WHO_NO_CERTIFICATE};
+
+struct fixture {
+	struct roster *roster;
+	struct identity alice, bob; /* staff; staff and admins */
+};
+
+static struct identity add(struct roster *roster, uint8_t number, struct span groups)
+{
+	struct roster_row row = {.not_after = 4000000000, .state = ROSTER_ACTIVE, .groups = groups};
+	struct standing standing;
+	struct error err;
+
+	memset(row.fingerprint, number, sizeof row.fingerprint);
+	memset(row.device, number, sizeof row.device);
+	assert_int_equal(roster_put(roster, &row, &err), OK);
+	assert_true(roster_find(roster, row.fingerprint, &standing));
+	return identity_judge(&standing, 1000);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof *fixture);
+	struct error err;
+
+	assert_int_equal(roster_new(16, &fixture->roster, &err), OK);
+	fixture->alice = add(fixture->roster, 1, SPAN("staff"));
+	fixture->bob = add(fixture->roster, 2, SPAN("admins,staff"));
+	*state = fixture;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+
+	roster_free(fixture->roster);
+	free(fixture);
+	return 0;
+}
+
+static struct policy *make(const struct rule_options *rules, size_t count)
+{
+	struct policy *policy = NULL;
+	struct error err = {""};
+
+	if (policy_new(rules, count, &policy, &err) != OK)
+		fail_msg("%s", err.text);
+	return policy;
+}
+
+static void assert_refuses(const struct rule_options *rules, size_t count, const char *text)
+{
+	struct policy *policy = NULL;
+	struct error err;
+
+	assert_int_equal(policy_new(rules, count, &policy, &err), REFUSED);
+	assert_string_equal(err.text, text);
+	assert_null(policy);
+}
+
+static enum verdict decide(struct fixture *fixture, struct policy *policy, const char *path,
+			   const struct identity *who)
+{
+	struct judgement judgement = policy_decide(policy, span_of(path), SPAN(""), who, fixture->roster);
+
+	assert_int_equal(judgement.passes, judgement.verdict == VERDICT_PASS);
+	return judgement.verdict;
+}
+
+static void a_site_without_words_lets_every_known_device_in_and_nobody_else(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct rule_options rules[] = {{.path = NULL}};
+	struct policy *policy = make(rules, 1);
+	enum who who;
+
+	assert_int_equal(decide(fixture, policy, "/", &fixture->alice), VERDICT_PASS);
+	for (who = WHO_NO_CERTIFICATE; who <= WHO_ROSTER_TOO_OLD; who++) {
+		struct identity other = identity_nobody(who);
+
+		assert_int_equal(decide(fixture, policy, "/", &other), VERDICT_NOBODY);
+	}
+	assert_int_equal(policy_mode(policy), NO_CERTIFICATE_EXPLAIN);
+	assert_true(policy_asks(policy));
+	policy_free(policy);
+}
+
+static void groups_decide_and_are_remembered_by_set(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct rule_options rules[] = {{.who = &who_admins}};
+	struct policy *policy = make(rules, 1);
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(decide(fixture, policy, "/", &fixture->alice), VERDICT_NOT_ALLOWED);
+		assert_int_equal(decide(fixture, policy, "/", &fixture->bob), VERDICT_PASS);
+		if (i == 1)
+			policy_forget(policy);
+	}
+	policy_free(policy);
+}
+
+static void everyone_is_every_known_device(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct rule_options rules[] = {{.who = &who_everyone}};
+	struct policy *policy = make(rules, 1);
+
+	assert_int_equal(decide(fixture, policy, "/", &fixture->alice), VERDICT_PASS);
+	assert_int_equal(decide(fixture, policy, "/", &nobody), VERDICT_NOBODY);
+	policy_free(policy);
+}
+
+static void the_longest_location_decides_and_inherits_the_rest(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct rule_options rules[] = {
+		{.who = &who_staff},
+		{.path = "/api", .who = &who_admins},
+		{.path = "/api/info", .no_certificate = NO_CERTIFICATE_ALLOW},
+		{.path = "/files/", .no_certificate = NO_CERTIFICATE_EXPLAIN},
+	};
+	struct policy *policy = make(rules, 4);
+
+	assert_int_equal(decide(fixture, policy, "/", &fixture->alice), VERDICT_PASS);
+	assert_int_equal(decide(fixture, policy, "/api", &fixture->alice), VERDICT_NOT_ALLOWED);
+	assert_int_equal(decide(fixture, policy, "/api/x", &fixture->alice), VERDICT_NOT_ALLOWED);
+	assert_int_equal(decide(fixture, policy, "/api/x", &fixture->bob), VERDICT_PASS);
+	assert_int_equal(decide(fixture, policy, "/api/info", &nobody), VERDICT_PASS);
+	assert_int_equal(decide(fixture, policy, "/api/info/", &nobody), VERDICT_PASS);
+	assert_int_equal(decide(fixture, policy, "/api/information", &nobody), VERDICT_NOBODY);
+	assert_int_equal(decide(fixture, policy, "/apix", &fixture->alice), VERDICT_PASS);
+	assert_int_equal(decide(fixture, policy, "/files/1", &fixture->alice), VERDICT_PASS);
+	assert_int_equal(decide(fixture, policy, "*", &fixture->alice), VERDICT_PASS);
+	policy_free(policy);
+}
+
+static void letters_of_another_case_meet_the_stricter_rule(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct rule_options rules[] = {
+		{.who = &who_staff},
+		{.path = "/admin", .who = &who_admins},
+		{.path = "/open", .no_certificate = NO_CERTIFICATE_ALLOW},
+	};
+	struct policy *policy = make(rules, 3);
+
+	assert_int_equal(decide(fixture, policy, "/ADMIN/x", &fixture->alice), VERDICT_NOT_ALLOWED);
+	assert_int_equal(decide(fixture, policy, "/Open", &nobody), VERDICT_NOBODY);
+	assert_int_equal(decide(fixture, policy, "/open", &nobody), VERDICT_PASS);
+	policy_free(policy);
+}
+
+static void a_second_reading_must_pass_too(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct rule_options rules[] = {
+		{.who = &who_staff},
+		{.path = "/admin", .who = &who_admins},
+		{.path = "/open", .no_certificate = NO_CERTIFICATE_ALLOW},
+	};
+	struct policy *policy = make(rules, 3);
+	struct judgement judgement;
+
+	judgement = policy_decide(policy, SPAN("/open/..%2Fadmin"), SPAN("/admin"), &fixture->alice, fixture->roster);
+	assert_int_equal(judgement.verdict, VERDICT_NOT_ALLOWED);
+	judgement = policy_decide(policy, SPAN("/open/..%2Fx"), SPAN("/x"), &nobody, fixture->roster);
+	assert_int_equal(judgement.verdict, VERDICT_NOBODY);
+	judgement = policy_decide(policy, SPAN("/open/a%2Fb"), SPAN("/open/a/b"), &nobody, fixture->roster);
+	assert_true(judgement.passes);
+	policy_free(policy);
+}
+
+static void the_allow_file_counts_beside_the_groups(void **state)
+{
+	struct fixture *fixture = *state;
+	struct allow_file *file = NULL;
+	struct policy *policy;
+	struct error err;
+
+	assert_int_equal(allow_file_parse(SPAN("01010101010101010101010101010101\n"), SPAN("x"), NULL, NULL, &file, &err), OK);
+	const struct rule_options rules[] = {
+		{.allow_file = file, .allow_path = "/a"},
+		{.path = "/admin", .who = &who_admins},
+	};
+	policy = make(rules, 2);
+	assert_int_equal(decide(fixture, policy, "/", &fixture->alice), VERDICT_PASS);
+	assert_int_equal(decide(fixture, policy, "/", &fixture->bob), VERDICT_NOT_ON_FILE);
+	assert_int_equal(decide(fixture, policy, "/admin", &fixture->alice), VERDICT_NOT_ALLOWED);
+	assert_int_equal(decide(fixture, policy, "/admin", &fixture->bob), VERDICT_NOT_ON_FILE);
+	policy_free(policy);
+	allow_file_free(file);
+}
+
+static void an_unreadable_allow_file_refuses_everybody(void **state)
+{
+	struct fixture *fixture = *state;
+	struct allow_file *file = allow_file_unreadable();
+	const struct rule_options rules[] = {{.allow_file = file, .allow_path = "/a"}};
+	struct policy *policy = make(rules, 1);
+
+	assert_int_equal(decide(fixture, policy, "/", &fixture->alice), VERDICT_FILE_UNREADABLE);
+	assert_int_equal(decide(fixture, policy, "/", &nobody), VERDICT_NOBODY);
+	policy_free(policy);
+	allow_file_free(file);
+}
+
+static void watch_lets_pass_and_says_what_it_would_have_said(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct rule_options rules[] = {
+		{.no_certificate = NO_CERTIFICATE_WATCH, .who = &who_admins},
+		{.path = "/shut", .no_certificate = NO_CERTIFICATE_EXPLAIN},
+	};
+	struct policy *policy = make(rules, 2);
+	struct judgement judgement;
+
+	judgement = policy_decide(policy, SPAN("/"), SPAN(""), &nobody, fixture->roster);
+	assert_int_equal(judgement.verdict, VERDICT_NOBODY);
+	assert_true(judgement.passes);
+	judgement = policy_decide(policy, SPAN("/"), SPAN(""), &fixture->alice, fixture->roster);
+	assert_int_equal(judgement.verdict, VERDICT_NOT_ALLOWED);
+	assert_true(judgement.passes);
+	judgement = policy_decide(policy, SPAN("/a%2fshut"), SPAN("/shut"), &nobody, fixture->roster);
+	assert_false(judgement.passes);
+	policy_free(policy);
+}
+
+static void equal_rules_have_equal_digests_and_others_do_not(void **state)
+{
+	const struct rule_options one[] = {{.who = &who_both}, {.path = "/a"}, {.path = "/bb"}};
+	const struct rule_options same[] = {{.who = &who_both_turned, .no_certificate = NO_CERTIFICATE_EXPLAIN},
+					    {.path = "/bb/"}, {.path = "/a"}};
+	const struct rule_options others[][2] = {
+		{{.who = &who_both}, {.path = "/a"}},
+		{{.who = &who_staff}, {.path = "/a"}},
+		{{.no_certificate = NO_CERTIFICATE_ALLOW}, {.path = "/a"}},
+		{{.who = &who_both}, {.path = "/a", .no_certificate = NO_CERTIFICATE_ALLOW}},
+		{{.who = &who_both}, {.path = "/b"}},
+	};
+	struct policy *a = make(one, 3), *b = make(same, 3), *all[5];
+	size_t i, j;
+
+	(void)state;
+	assert_memory_equal(policy_digest(a), policy_digest(b), POLICY_DIGEST_SIZE);
+	for (i = 0; i < 5; i++) {
+		all[i] = make(others[i], 2);
+		assert_memory_not_equal(policy_digest(a), policy_digest(all[i]), POLICY_DIGEST_SIZE);
+		for (j = 0; j < i; j++)
+			assert_memory_not_equal(policy_digest(all[j]), policy_digest(all[i]), POLICY_DIGEST_SIZE);
+	}
+	for (i = 0; i < 5; i++)
+		policy_free(all[i]);
+	policy_free(a);
+	policy_free(b);
+}
+
+static void a_bad_location_is_named(void **state)
+{
+	const struct rule_options relative[] = {{.path = NULL}, {.path = "api"}};
+	const struct rule_options twice[] = {{.path = NULL}, {.path = "/api"}, {.path = "/api/"}};
+	const struct rule_options root[] = {{.path = NULL}, {.path = "/"}};
+	const struct rule_options dots[] = {{.path = NULL}, {.path = "/a/../b"}};
+	const struct rule_options drop[] = {{.path = NULL}, {.path = "/a", .no_certificate = NO_CERTIFICATE_DROP}};
+	const struct rule_options unreachable[] = {{.no_certificate = NO_CERTIFICATE_DROP},
+						   {.path = "/a", .no_certificate = NO_CERTIFICATE_ALLOW}};
+
+	(void)state;
+	assert_refuses(relative, 2, "location \"api\": begin it with /");
+	assert_refuses(twice, 3, "location \"/api/\": it is there twice");
+	assert_refuses(root, 2, "location \"/\": that is the whole site; write its keys in the site");
+	assert_refuses(dots, 2, "location \"/a/../b\": not a plain path; write it without ., .., //, ;, ? or %");
+	assert_refuses(drop, 2, "location \"/a\": no-certificate = drop is for sites only: the handshake is over before "
+				"a path is known; write explain");
+	assert_refuses(unreachable, 2, "location \"/a\": nobody without a certificate gets so far in a site with "
+				       "no-certificate = drop; write explain for the site");
+}
+
+static void a_public_site_does_not_ask_but_one_shut_location_makes_it_ask(void **state)
+{
+	const struct rule_options rules[] = {{.no_certificate = NO_CERTIFICATE_ALLOW},
+					     {.path = "/shut", .no_certificate = NO_CERTIFICATE_EXPLAIN}};
+	struct policy *open = make(rules, 1), *mixed = make(rules, 2);
+
+	(void)state;
+	assert_false(policy_asks(open));
+	assert_true(policy_asks(mixed));
+	policy_free(open);
+	policy_free(mixed);
+}
+
+static void each_state_of_the_roster_has_its_reason(void **state)
+{
+	static const struct {
+		enum roster_state stored;
+		enum who who;
+	} rows[] = {
+		{ROSTER_ACTIVE, WHO_KNOWN},
+		{ROSTER_SUSPENDED, WHO_SUSPENDED},
+		{ROSTER_REVOKED, WHO_REVOKED},
+		{ROSTER_PENDING, WHO_PENDING},
+	};
+	struct standing standing = {.not_before = 100, .not_after = 200, .group_set = 7, .device = {9}};
+	struct identity identity;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		standing.state = rows[i].stored;
+		identity = identity_judge(&standing, 150);
+		assert_int_equal(identity.who, rows[i].who);
+		assert_int_equal(identity.group_set, 7);
+		assert_int_equal(identity.device[0], 9);
+	}
+	standing.state = ROSTER_ACTIVE;
+	assert_int_equal(identity_judge(&standing, 99).who, WHO_NOT_YET);
+	assert_int_equal(identity_judge(&standing, 100).who, WHO_KNOWN);
+	assert_int_equal(identity_judge(&standing, 200).who, WHO_KNOWN);
+	assert_int_equal(identity_judge(&standing, 201).who, WHO_EXPIRED);
+	standing.state = ROSTER_REVOKED;
+	assert_int_equal(identity_judge(&standing, 201).who, WHO_REVOKED);
+	assert_int_equal(identity_judge(NULL, 1).who, WHO_UNKNOWN);
+	standing.state = (enum roster_state)99;
+	assert_false(identity_judge(&standing, 150).who == WHO_KNOWN);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_site_without_words_lets_every_known_device_in_and_nobody_else, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(groups_decide_and_are_remembered_by_set, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(everyone_is_every_known_device, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_longest_location_decides_and_inherits_the_rest, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(letters_of_another_case_meet_the_stricter_rule, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_second_reading_must_pass_too, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_allow_file_counts_beside_the_groups, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_unreadable_allow_file_refuses_everybody, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(watch_lets_pass_and_says_what_it_would_have_said, set_up, tear_down),
+		cmocka_unit_test(equal_rules_have_equal_digests_and_others_do_not),
+		cmocka_unit_test(a_bad_location_is_named),
+		cmocka_unit_test(a_public_site_does_not_ask_but_one_shut_location_makes_it_ask),
+		cmocka_unit_test(each_state_of_the_roster_has_its_reason),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
