@@ -12,13 +12,14 @@
  *
  * The whole surface is the table in answer.c; words and their answers:
  *
- *  role CLI (key = idempotence key, optional, 16 to 64 characters):
+ *  role CLI (person-add, person-remove and device-add may come with an idempotence key of 16 to 64
+ *  characters, as question.key or as word `key`: asked again, they are the same deed):
  *   hello {token}                                  -> {}   first question on a command's socket
- *   person-add {name, email, groups:[..], admin, key}  -> PERSON
+ *   person-add {name, email, groups:[..], admin}  -> PERSON
  *   person-list {after}                            -> {people:[PERSON..], next}
  *   person-show {person}                           -> PERSON + {list:[DEVICE..]}
  *   person-remove {person}                         -> PERSON + {revoked:[ID..]} + CLOSING
- *   device-add {person, label, kind, form, profile, password, encrypt, csr, key}
+ *   device-add {person, label, kind, form, profile, password, encrypt, csr}
  *        form "p12": profile "compatible"|"modern" or by kind; password given or made up
  *                                                  -> ISSUED + {password, p12: base64, profile}
  *        form "pem": encrypt true: password given or made up
@@ -27,16 +28,19 @@
  *                                                  -> ISSUED + {certificate, chain: PEM}
  *   device-list {person, after}                    -> {devices:[DEVICE..], next}
  *   device-show {device}                           -> DEVICE + {certificates:[CERTIFICATE..], connections}
- *   device-revoke {device, reason}                 -> DEVICE + CLOSING
- *   ca-cert {}                                     -> {root, issuing: PEM}
- *   status {}                                      -> {site_trust_domain, people, devices, certificates,
- *                                                      roster, roster_room, rows_refused:[text..], gateways,
- *                                                      audit_records, audit_head, issuing_not_after, started}
+ *   device-revoke {device, reason}                 -> DEVICE + {was_revoked} + CLOSING
+ *   ca-cert {}                                     -> {root, issuing, next: PEM}
+ *   status {}                                      -> {site_trust_domain, started, people, devices, certificates,
+ *                                                      roster, roster_room, rows_refused:[text..],
+ *                                                      rows_refused_count, gateways:[number..],
+ *                                                      audit_records, audit_head, issuing_not_after,
+ *                                                      root_not_after}
  *   PERSON      {person: HEX32, name, email, groups:[..], role, state, created, devices}
  *   DEVICE      {device: ID, person: NAME, label, kind, state, reason, created, seen, not_after, serial}
  *   CERTIFICATE {fingerprint, serial, profile, subject, not_before, not_after, state, revoked, reason}
  *   ISSUED      {device: ID, serial, fingerprint, not_after, label, person: NAME}
- *   CLOSING     {closed, gateways, silent:[gateway number..]}
+ *   CLOSING     {closed, gateways, silent:[gateway number..], not_ended:[..]}: silent were killed for it;
+ *               not_ended had neither acknowledged nor died after 900 ms
  *   {next} is there when there is more: pass it as `after`. Times are seconds since 1970.
  *   `device` in a question is an id, a unique prefix of one, or PERSON/LABEL.
  *

@@ -15,6 +15,7 @@
 enum {
 	SERIAL_SIZE = 20,     /* 159 bits and a zero in front, so that it is positive */
 	SKEW = 300,           /* seconds by which clocks may be behind */
+	EARLY = 7 * 86400,    /* the next authority is there before it is needed */
 	IDENTIFIER_SIZE = 20, /* of a key */
 	NAMES_TEXT_MAX = 65536,
 };
@@ -462,6 +463,41 @@ enum status signer_make_issuing(const struct signer *root, const struct subject_
 
 	TRY(key_generate(profile->key, &key, err));
 	TRY(signer_sign(root, profile, facts, key, 0, &certificate, err));
+	TRY(signer_new(key, certificate, out, err));
+	return OK;
+done:
+	certificate_free(certificate);
+	key_free(key);
+	return status;
+}
+
+enum status signer_make_next_issuing(const struct signer *root, const struct subject_facts *facts,
+				     const struct signer *present, struct signer **out,
+				     struct error *err)
+{
+	const struct certificate_facts *issuer = certificate_facts(root->certificate);
+	const struct profile *profile = profile_get(PROFILE_ISSUING);
+	const struct profile *leaf = profile_get(PROFILE_PERSON);
+	int64_t longest_leaf = leaf->life + leaf->life / 100 * leaf->jitter;
+	struct job job = {.profile = profile,
+			  .facts = facts,
+			  .issuer_key = root->key,
+			  .issuer = root->certificate};
+	struct certificate *certificate = NULL;
+	struct key *key = NULL;
+	enum status status;
+
+	job.not_before = certificate_facts(present->certificate)->not_after - longest_leaf - EARLY;
+	if (job.not_before < issuer->not_before)
+		job.not_before = issuer->not_before;
+	job.not_after = profile_not_after(profile, job.not_before, 0);
+	if (job.not_after > issuer->not_after)
+		job.not_after = issuer->not_after;
+	TRY(key_generate(profile->key, &key, err));
+	TRY(check_allowed(root, profile, key, err));
+	TRY(certificate_check_dates(root->certificate, clock_seconds(), err));
+	job.subject_key = key;
+	TRY(sign(&job, &certificate, err));
 	TRY(signer_new(key, certificate, out, err));
 	return OK;
 done:

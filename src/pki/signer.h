@@ -38,4 +38,11 @@ MUST_CHECK enum status signer_make_issuing(const struct signer *root,
 					   const struct subject_facts *facts, struct signer **out,
 					   struct error *err);
 
+/* The one after `present`: as signer_make_issuing, but valid from the day on which `present` no
+ * longer outlives the longest leaf, a week early; it takes over then. */
+MUST_CHECK enum status signer_make_next_issuing(const struct signer *root,
+						const struct subject_facts *facts,
+						const struct signer *present,
+						struct signer **out, struct error *err);
+
 #endif

@@ -20,6 +20,11 @@ const char *person_state_name(enum person_state state)
 	return states[state];
 }
 
+void person_record_fold(const char *name, char out[static PERSON_NAME_SIZE])
+{
+	registry_fold(span_of(name), out, PERSON_NAME_SIZE);
+}
+
 static void fill_mac(const struct person_record *person, struct row_mac *mac)
 {
 	row_mac_start(mac, "person");

@@ -41,6 +41,8 @@ MUST_CHECK enum status person_record_load(struct registry *registry, const uint8
 /* By name or e-mail (case folded) of those not removed, or by 32 hex digits. REFUSED names `text`. */
 MUST_CHECK enum status person_record_find(struct registry *registry, struct span text,
 					  struct person_record *out, struct error *err);
+/* What a list is ordered by: the name, ASCII case folded. */
+void person_record_fold(const char *name, char out[static PERSON_NAME_SIZE]);
 /* Up to `most` by name, those behind `after` ("" from the start; a folded name), without the removed;
  * *count tells how many. */
 MUST_CHECK enum status person_record_list(struct registry *registry, const char *after,
