@@ -3,15 +3,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/obj_mac.h>
 #include <openssl/x509.h>
 
 #include "base/clock.h"
 #include "pki/digest.h"
 #include "wire/host_name.h"
 
-enum { LOOKUPS_MOST = 4, RSA_BITS_LEAST = 2048, RSA_BITS_MOST = 8192 };
+enum {
+	LOOKUPS_MOST = 4,
+	RSA_BITS_LEAST = 2048,
+	RSA_BITS_MOST = 8192,
+	RSA_EXPONENT_BITS_MOST = 64,
+	EC_BITS_LEAST = 256,
+};
 
 static struct tls_handshake *shake_of(const SSL *ssl)
 {
@@ -99,6 +108,22 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
 	return apply_place(shake->place, ssl, alert);
 }
 
+/* A verification by a huge key or with a long exponent costs as much as a signature of ours, and
+ * anybody may ask for one. */
+static bool is_key_affordable(EVP_PKEY *key)
+{
+	BIGNUM *exponent = NULL;
+	bool is_short;
+	int kind = key ? EVP_PKEY_get_base_id(key) : EVP_PKEY_NONE;
+
+	if (kind != EVP_PKEY_RSA && kind != EVP_PKEY_RSA_PSS)
+		return true;
+	is_short = EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) &&
+		   BN_num_bits(exponent) <= RSA_EXPONENT_BITS_MOST;
+	BN_free(exponent);
+	return is_short && EVP_PKEY_get_bits(key) <= RSA_BITS_MOST;
+}
+
 /* A key that proves something when it signs. */
 static bool is_key_suitable(EVP_PKEY *key)
 {
@@ -110,9 +135,9 @@ static bool is_key_suitable(EVP_PKEY *key)
 	switch (EVP_PKEY_get_base_id(key)) {
 	case EVP_PKEY_RSA:
 	case EVP_PKEY_RSA_PSS:
-		return bits >= RSA_BITS_LEAST && bits <= RSA_BITS_MOST;
+		return bits >= RSA_BITS_LEAST;
 	case EVP_PKEY_EC:
-		return bits >= 256;
+		return bits >= EC_BITS_LEAST;
 	case EVP_PKEY_ED25519:
 		return true;
 	default:
@@ -158,7 +183,9 @@ static int on_verify(X509_STORE_CTX *store, void *arg)
 	shake->standing = (uint8_t)judge_certificate(shake, leaf);
 	shake->shown = true;
 	X509_STORE_CTX_set_error(store, errors[shake->standing]);
-	return shake->standing == TLS_CERTIFICATE_GOOD || shake->place->asks != TLS_ASKS_OR_DROPS;
+	if (shake->standing == TLS_CERTIFICATE_GOOD)
+		return 1;
+	return shake->place->asks != TLS_ASKS_OR_DROPS && is_key_affordable(X509_get0_pubkey(leaf));
 }
 
 static bool is_usable(const struct tls_handshake *shake, const struct tls_session *record,
@@ -192,6 +219,21 @@ static SSL_SESSION *on_find(SSL *ssl, const unsigned char *id, int id_size, int 
 	return session;
 }
 
+/* OpenSSL tells its own number of the group, not that of the wire (RFC 8446 4.2.7). */
+static uint16_t group_of(SSL *ssl)
+{
+	switch (SSL_get_negotiated_group(ssl)) {
+	case NID_X25519:
+		return 29;
+	case NID_X9_62_prime256v1:
+		return 23;
+	case NID_secp384r1:
+		return 24;
+	default:
+		return 0;
+	}
+}
+
 static int on_new(SSL *ssl, SSL_SESSION *session)
 {
 	struct tls_handshake *shake = shake_of(ssl);
@@ -201,7 +243,7 @@ static int on_new(SSL *ssl, SSL_SESSION *session)
 
 	if (!shake->ticketing || !expiry || !tls_session_take(session, &record))
 		return 0;
-	record.group = (uint16_t)(SSL_get_negotiated_group(ssl) & 0xffff);
+	record.group = group_of(ssl);
 	record.expiry = (uint32_t)expiry;
 	record.handshake = shake->when;
 	record.site = shake->place->number;
