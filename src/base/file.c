@@ -82,7 +82,7 @@ enum status folder_sync(const char *path, struct error *err)
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return error_fail_errno(err, "cannot open folder %s", folder);
-	outcome = fsync(fd);
+	outcome = FAULT("fsync") ? (errno = EIO, -1) : fsync(fd);
 	close(fd);
 	return outcome == 0 ? OK : error_fail_errno(err, "cannot sync folder %s", folder);
 }

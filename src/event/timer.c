@@ -72,7 +72,7 @@ int timer_wheel_wait(const struct timer_wheel *wheel, int64_t now, int most)
 
 		if (!list_is_empty(&wheel->slots[0][tick & (SLOTS - 1)]))
 			break;
-		if (ahead > 0 && (tick & (SLOTS - 1)) == 0)
+		if ((tick & (SLOTS - 1)) == 0)
 			break;
 	}
 	wait = ((wheel->tick + ahead) * TICK - now + 999) / 1000;
