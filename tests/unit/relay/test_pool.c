@@ -1,0 +1,448 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "event/loop.h"
+#include "relay/pool.h"
+#include "relay/upstream.h"
+#include "stream/stream.h"
+
+enum { ASKERS = 4 };
+
+struct asker {
+	struct pool_wait wait;
+	struct lease *lease;
+	enum pool_failure why;
+	char text[512];
+	unsigned called, order;
+};
+
+static struct {
+	struct loop *loop;
+	struct upstream upstream;
+	struct pool *pool;
+	int listening;
+	uint16_t port;
+	struct asker askers[ASKERS];
+	unsigned order;
+} s;
+
+static struct clock_time now = {.wall = SECONDS(1800000000), .mono = SECONDS(1000)};
+
+static struct clock_time read_now(void)
+{
+	return now;
+}
+
+static void turn(void)
+{
+	int i;
+
+	for (i = 0; i < 8; i++)
+		(void)loop_turn(s.loop, 0);
+}
+
+static void pass(int64_t microseconds)
+{
+	now.mono += microseconds;
+	turn();
+}
+
+static int listen_on(int backlog, uint16_t *port)
+{
+	struct address address;
+	socklen_t size = sizeof address.in;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_true(address_parse_ip(SPAN("127.0.0.1"), &address));
+	assert_int_equal(bind(fd, &address.any, address.size), 0);
+	assert_int_equal(listen(fd, backlog), 0);
+	assert_int_equal(getsockname(fd, &address.any, &size), 0);
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	*port = address_port(&address);
+	return fd;
+}
+
+static void do_nothing(struct lease *lease)
+{
+	(void)lease;
+}
+
+static void on_lease(struct pool_wait *wait, struct lease *lease, enum pool_failure why,
+		     const struct error *err)
+{
+	struct asker *asker = OWNER_OF(wait, struct asker, wait);
+
+	asker->called++;
+	asker->order = ++s.order;
+	asker->lease = lease;
+	asker->why = why;
+	if (lease)
+		lease->on_ready = do_nothing;
+	if (err)
+		snprintf(asker->text, sizeof asker->text, "%s", err->text);
+}
+
+static enum status ask_for(struct asker *asker, enum lease_kind kind)
+{
+	struct error err = {""};
+	enum status status;
+
+	*asker = (struct asker){.called = 0};
+	pool_wait_init(&asker->wait, on_lease);
+	status = pool_lease(s.pool, &asker->wait, kind, &asker->lease, &asker->why, &err);
+	snprintf(asker->text, sizeof asker->text, "%s", err.text);
+	return status;
+}
+
+/* Asked for and given: a new connection or a kept one. */
+static struct lease *lease_of(struct asker *asker, enum lease_kind kind)
+{
+	if (ask_for(asker, kind) == AGAIN)
+		turn();
+	assert_non_null(asker->lease);
+	asker->lease->on_ready = do_nothing;
+	return asker->lease;
+}
+
+static int accept_one(void)
+{
+	return accept(s.listening, NULL, NULL);
+}
+
+static int begin(void **state)
+{
+	struct upstream_limits limits = upstream_limits_default();
+	char url[64];
+
+	(void)state;
+	memset(&s, 0, sizeof s);
+	clock_set_source(read_now);
+	assert_int_equal(loop_new(&s.loop, NULL), OK);
+	s.listening = listen_on(16, &s.port);
+	limits.most = 2;
+	limits.waiting_most = 2;
+	snprintf(url, sizeof url, "http://127.0.0.1:%u", s.port);
+	assert_int_equal(upstream_init(&s.upstream, span_of(url), &limits, NULL), OK);
+	assert_int_equal(pool_new(s.loop, &s.upstream, &s.pool, NULL), OK);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	pool_free(s.pool);
+	turn();
+	if (s.listening >= 0)
+		close(s.listening);
+	loop_free(s.loop);
+	clock_set_source(NULL);
+	return 0;
+}
+
+static void the_last_one_given_back_is_the_first_to_go_out(void **state)
+{
+	(void)state;
+	struct lease *first = lease_of(&s.askers[0], LEASE_ANY);
+	struct lease *second = lease_of(&s.askers[1], LEASE_ANY);
+
+	assert_ptr_not_equal(first, second);
+	lease_return(first, true);
+	lease_return(second, true);
+	assert_int_equal(pool_figures(s.pool).idle, 2);
+	assert_ptr_equal(lease_of(&s.askers[0], LEASE_ANY), second);
+	assert_int_equal(second->served, 1);
+	lease_return(second, false);
+	assert_int_equal(pool_figures(s.pool).idle, 1);
+}
+
+static void an_idle_connection_that_says_something_is_closed(void **state)
+{
+	(void)state;
+	struct lease *lease = lease_of(&s.askers[0], LEASE_ANY);
+	int fd = accept_one();
+
+	lease_return(lease, true);
+	turn();
+	assert_int_equal(pool_figures(s.pool).idle, 1);
+	assert_int_equal(write(fd, "x", 1), 1);
+	turn();
+	assert_int_equal(pool_figures(s.pool).idle, 0);
+	close(fd);
+	lease = lease_of(&s.askers[0], LEASE_ANY);
+	fd = accept_one();
+	lease_return(lease, true);
+	close(fd);
+	turn();
+	assert_int_equal(pool_figures(s.pool).idle, 0);
+}
+
+static void an_idle_connection_is_closed_in_time(void **state)
+{
+	(void)state;
+	lease_return(lease_of(&s.askers[0], LEASE_ANY), true);
+	pass(s.upstream.limits.idle - SECONDS(1));
+	assert_int_equal(pool_figures(s.pool).idle, 1);
+	/* Used in between: the time begins anew. */
+	lease_return(lease_of(&s.askers[0], LEASE_ANY), true);
+	pass(SECONDS(2));
+	assert_int_equal(pool_figures(s.pool).idle, 1);
+	pass(s.upstream.limits.idle);
+	assert_int_equal(pool_figures(s.pool).idle, 0);
+}
+
+static void an_old_connection_is_not_used_again(void **state)
+{
+	(void)state;
+	struct lease *lease = lease_of(&s.askers[0], LEASE_ANY);
+
+	now.mono += s.upstream.limits.age;
+	turn();
+	lease_return(lease, true);
+	assert_int_equal(pool_figures(s.pool).idle, 0);
+}
+
+static void only_so_many_lie_idle(void **state)
+{
+	(void)state;
+	struct lease *first, *second;
+
+	s.upstream.limits.idle_most = 1;
+	first = lease_of(&s.askers[0], LEASE_ANY);
+	second = lease_of(&s.askers[1], LEASE_ANY);
+	lease_return(first, true);
+	lease_return(second, true);
+	assert_int_equal(pool_figures(s.pool).idle, 1);
+	assert_ptr_equal(lease_of(&s.askers[0], LEASE_ANY), second);
+	lease_return(second, true);
+}
+
+static void who_waits_is_served_in_order(void **state)
+{
+	(void)state;
+	struct lease *first = lease_of(&s.askers[0], LEASE_ANY);
+	struct lease *second = lease_of(&s.askers[1], LEASE_ANY);
+
+	assert_int_equal(ask_for(&s.askers[2], LEASE_ANY), AGAIN);
+	assert_int_equal(ask_for(&s.askers[3], LEASE_ANY), AGAIN);
+	turn();
+	assert_int_equal(s.askers[2].called, 0);
+	lease_return(first, true);
+	assert_ptr_equal(s.askers[2].lease, first);
+	assert_int_equal(s.askers[3].called, 0);
+	/* This one is not fit for use: another is made in its place. */
+	lease_return(second, false);
+	turn();
+	assert_int_equal(s.askers[3].called, 1);
+	assert_non_null(s.askers[3].lease);
+	lease_return(s.askers[2].lease, false);
+	lease_cut(s.askers[3].lease);
+	assert_int_equal(pool_figures(s.pool).lent, 0);
+}
+
+static void the_queue_has_an_end_and_patience_too(void **state)
+{
+	(void)state;
+	struct lease *first = lease_of(&s.askers[0], LEASE_ANY);
+	struct lease *second = lease_of(&s.askers[1], LEASE_ANY);
+	struct asker late;
+
+	assert_int_equal(ask_for(&s.askers[2], LEASE_ANY), AGAIN);
+	assert_int_equal(ask_for(&s.askers[3], LEASE_ANY), AGAIN);
+	assert_int_equal(ask_for(&late, LEASE_ANY), REFUSED);
+	assert_int_equal(late.why, POOL_FULL);
+	assert_non_null(strstr(late.text, "too many requests wait for it"));
+	pool_forget(s.pool, &s.askers[2].wait);
+	pool_forget(s.pool, &s.askers[2].wait);
+	pass(SECONDS(11));
+	assert_int_equal(s.askers[2].called, 0);
+	assert_int_equal(s.askers[3].called, 1);
+	assert_null(s.askers[3].lease);
+	assert_int_equal(s.askers[3].why, POOL_FULL);
+	assert_non_null(strstr(s.askers[3].text, "no free connection"));
+	lease_return(first, false);
+	lease_return(second, false);
+}
+
+static void a_refused_connection_says_so(void **state)
+{
+	(void)state;
+	close(s.listening);
+	s.listening = -1;
+	assert_int_equal(ask_for(&s.askers[0], LEASE_ANY), AGAIN);
+	turn();
+	assert_int_equal(s.askers[0].called, 1);
+	assert_null(s.askers[0].lease);
+	assert_int_equal(s.askers[0].why, POOL_UNREACHABLE);
+	assert_non_null(strstr(s.askers[0].text, "refused"));
+	assert_int_equal(pool_figures(s.pool).dialling, 0);
+}
+
+static void the_next_address_is_tried_and_remembered(void **state)
+{
+	(void)state;
+	struct address addresses[2];
+	uint16_t dead;
+	int fd = listen_on(1, &dead);
+
+	close(fd);
+	assert_true(address_parse_ip(SPAN("::1"), &addresses[0]));
+	assert_true(address_parse_ip(SPAN("127.0.0.1"), &addresses[1]));
+	upstream_resolve(&s.upstream, addresses, 2);
+	assert_int_equal(ask_for(&s.askers[0], LEASE_ANY), AGAIN);
+	turn();
+	assert_non_null(s.askers[0].lease);
+	assert_int_equal(s.upstream.next_address, 1);
+	assert_false(upstream_is_down(&s.upstream, now.mono));
+	lease_return(s.askers[0].lease, false);
+}
+
+static void a_connection_that_does_not_come_about_has_five_seconds(void **state)
+{
+	(void)state;
+	struct address address;
+	int fillers[8], i;
+	uint16_t port;
+	int full = listen_on(0, &port);
+
+	/* A listening socket whose queue is full answers nothing. */
+	assert_true(address_parse_ip(SPAN("127.0.0.1"), &address));
+	address_set_port(&address, port);
+	for (i = 0; i < 8; i++) {
+		fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)connect(fillers[i], &address.any, address.size);
+	}
+	s.upstream.port = port;
+	upstream_resolve(&s.upstream, &address, 1);
+	assert_int_equal(ask_for(&s.askers[0], LEASE_ANY), AGAIN);
+	pass(SECONDS(4));
+	assert_int_equal(s.askers[0].called, 0);
+	pass(SECONDS(2));
+	assert_int_equal(s.askers[0].called, 1);
+	assert_int_equal(s.askers[0].why, POOL_UNREACHABLE);
+	for (i = 0; i < 8; i++)
+		close(fillers[i]);
+	close(full);
+}
+
+static void a_probed_lease_is_alive(void **state)
+{
+	(void)state;
+	struct lease *lease = lease_of(&s.askers[0], LEASE_ANY);
+	int fd = accept_one();
+
+	lease_return(lease, true);
+	close(fd);
+	/* No turn in between: the pool has not been told yet. */
+	assert_int_equal(ask_for(&s.askers[0], LEASE_PROBED), AGAIN);
+	turn();
+	assert_int_equal(s.askers[0].lease->served, 0);
+	lease_return(s.askers[0].lease, true);
+	assert_int_equal(ask_for(&s.askers[0], LEASE_PROBED), OK);
+	assert_int_equal(s.askers[0].lease->served, 1);
+	lease_return(s.askers[0].lease, false);
+}
+
+static void a_fresh_lease_is_new_even_at_the_ceiling(void **state)
+{
+	(void)state;
+	struct lease *first = lease_of(&s.askers[0], LEASE_ANY);
+	struct lease *second = lease_of(&s.askers[1], LEASE_ANY);
+
+	lease_return(first, true);
+	lease_return(second, true);
+	assert_int_equal(ask_for(&s.askers[2], LEASE_FRESH), AGAIN);
+	turn();
+	assert_non_null(s.askers[2].lease);
+	assert_int_equal(s.askers[2].lease->served, 0);
+	assert_int_equal(pool_figures(s.pool).idle, 1);
+	lease_return(s.askers[2].lease, false);
+}
+
+static void a_freed_pool_waits_for_what_is_lent(void **state)
+{
+	(void)state;
+	struct lease *lease = lease_of(&s.askers[0], LEASE_ANY);
+
+	lease_return(lease_of(&s.askers[1], LEASE_ANY), true);
+	pool_free(s.pool);
+	s.pool = NULL;
+	turn();
+	lease_return(lease, true); /* the last: leaks and later uses are the sanitizer's to find */
+}
+
+static void a_name_is_reachable_once_it_is_resolved(void **state)
+{
+	(void)state;
+	struct upstream_limits limits = upstream_limits_default();
+	struct upstream upstream;
+	struct address address;
+	char text[ADDRESS_TEXT_SIZE];
+
+	assert_int_equal(upstream_init(&upstream, SPAN("http://chat.internal:3000"), &limits, NULL), OK);
+	assert_string_equal(upstream.host, "chat.internal");
+	assert_string_equal(upstream.name, "chat.internal:3000");
+	assert_false(upstream_has_address(&upstream));
+	assert_null(upstream_address(&upstream));
+	assert_true(address_parse_ip(SPAN("10.1.2.3"), &address));
+	upstream_resolve(&upstream, &address, 1);
+	address_text(upstream_address(&upstream), text);
+	assert_string_equal(text, "10.1.2.3:3000");
+	upstream_resolve(&upstream, NULL, 0);
+	assert_true(upstream_has_address(&upstream));
+}
+
+static void an_upstream_is_down_after_three_failures_and_for_a_while(void **state)
+{
+	(void)state;
+	struct upstream_limits limits = upstream_limits_default();
+	struct upstream upstream;
+	int i;
+
+	assert_int_equal(upstream_init(&upstream, SPAN("unix:/run/x.sock"), &limits, NULL), OK);
+	assert_string_equal(upstream.name, "unix:/run/x.sock");
+	for (i = 0; i < 3; i++) {
+		assert_false(upstream_is_down(&upstream, SECONDS(10)));
+		upstream_failed(&upstream, SECONDS(10));
+	}
+	assert_true(upstream_is_down(&upstream, SECONDS(14)));
+	assert_false(upstream_is_down(&upstream, SECONDS(15)));
+	upstream_failed(&upstream, SECONDS(15));
+	assert_true(upstream_is_down(&upstream, SECONDS(16)));
+	upstream_worked(&upstream);
+	assert_false(upstream_is_down(&upstream, SECONDS(16)));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_last_one_given_back_is_the_first_to_go_out),
+		TEST(an_idle_connection_that_says_something_is_closed),
+		TEST(an_idle_connection_is_closed_in_time),
+		TEST(an_old_connection_is_not_used_again),
+		TEST(only_so_many_lie_idle),
+		TEST(who_waits_is_served_in_order),
+		TEST(the_queue_has_an_end_and_patience_too),
+		TEST(a_refused_connection_says_so),
+		TEST(the_next_address_is_tried_and_remembered),
+		TEST(a_connection_that_does_not_come_about_has_five_seconds),
+		TEST(a_probed_lease_is_alive),
+		TEST(a_fresh_lease_is_new_even_at_the_ceiling),
+		TEST(a_freed_pool_waits_for_what_is_lent),
+		TEST(a_name_is_reachable_once_it_is_resolved),
+		TEST(an_upstream_is_down_after_three_failures_and_for_a_while),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
