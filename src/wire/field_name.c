@@ -97,31 +97,33 @@ static const struct row {
 	{"X-Ssl", FIELD_OTHER, IDENTITY},
 };
 
-/* Folded; the first that fits decides, so the identity within x-forwarded- comes first. */
+/* Folded; the first that fits decides, so the identity within x-forwarded- comes first. All begin with
+ * "x-", "ss" or "cl" (may_have_prefix), and the third letter is looked at before the rest. */
+#define PREFIX(text, flags) {{text, sizeof(text) - 1}, flags}
 static const struct {
-	const char *prefix;
+	struct span prefix;
 	uint8_t flags;
 } prefixes[] = {
-	{"x-chatelaine-", IDENTITY},
-	{"x-ssl-", IDENTITY}, /* nginx, mattermost, HAProxy */
-	{"ssl-", IDENTITY},   /* WoTT's Ssl-Client; mod_ssl's SSL_CLIENT_S_DN */
-	{"client-cert", IDENTITY}, /* RFC 9440 */
-	{"x-client-cert", IDENTITY},
-	{"x-client-dn", IDENTITY},
-	{"x-client-s-dn", IDENTITY},
-	{"x-client-ssl", IDENTITY},
-	{"x-client-verify", IDENTITY},
-	{"x-forwarded-client-cert", IDENTITY}, /* Envoy */
-	{"x-forwarded-tls-", IDENTITY},        /* Traefik */
-	{"x-amzn-mtls-", IDENTITY},
-	{"x-auth-request-", IDENTITY},
-	{"x-mtls-", IDENTITY},
-	{"x-remote-", IDENTITY},
-	{"x-tls-client", IDENTITY},
-	{"x-webauth-", IDENTITY},
-	{"x-wott-", IDENTITY},
-	{"x-forwarded-", FORWARDING},
-	{"x-original-", FORWARDING},
+	PREFIX("x-chatelaine-", IDENTITY),
+	PREFIX("x-ssl-", IDENTITY), /* nginx, mattermost, HAProxy */
+	PREFIX("ssl-", IDENTITY), /* WoTT's Ssl-Client; mod_ssl's SSL_CLIENT_S_DN */
+	PREFIX("client-cert", IDENTITY), /* RFC 9440 */
+	PREFIX("x-client-cert", IDENTITY),
+	PREFIX("x-client-dn", IDENTITY),
+	PREFIX("x-client-s-dn", IDENTITY),
+	PREFIX("x-client-ssl", IDENTITY),
+	PREFIX("x-client-verify", IDENTITY),
+	PREFIX("x-forwarded-client-cert", IDENTITY), /* Envoy */
+	PREFIX("x-forwarded-tls-", IDENTITY), /* Traefik */
+	PREFIX("x-amzn-mtls-", IDENTITY),
+	PREFIX("x-auth-request-", IDENTITY),
+	PREFIX("x-mtls-", IDENTITY),
+	PREFIX("x-remote-", IDENTITY),
+	PREFIX("x-tls-client", IDENTITY),
+	PREFIX("x-webauth-", IDENTITY),
+	PREFIX("x-wott-", IDENTITY),
+	PREFIX("x-forwarded-", FORWARDING),
+	PREFIX("x-original-", FORWARDING),
 };
 
 #define LETTERS(low, high)                                                                         \
@@ -144,7 +146,7 @@ const uint8_t field_fold[256] = {
  * are equal names. */
 struct folded {
 	uint64_t word[4];
-	bool is_twin;
+	uint64_t twin; /* bits set where the name differs from its folded form in more than case */
 };
 
 static struct slot {
@@ -154,61 +156,61 @@ static struct slot {
 
 #define EACH_BYTE(x) (0x0101010101010101u * (uint64_t)(x))
 
-static uint64_t load(const char *at, size_t size)
+static inline uint64_t load_eight(const char *at)
 {
-	uint64_t word = 0;
-	uint32_t half;
+	uint64_t word;
 
-	if (size == 8) {
-		memcpy(&word, at, 8);
-		return word;
-	}
-	memcpy(&half, at, 4);
-	return half;
+	memcpy(&word, at, 8);
+	return word;
+}
+
+static inline uint64_t load_four(const char *at)
+{
+	uint32_t word;
+
+	memcpy(&word, at, 4);
+	return word;
 }
 
 /* Eight token bytes (all below 0x80, so no sum carries into its neighbour) to lower case, and what is
  * not a letter or digit to '-'. */
-static uint64_t fold_word(uint64_t word, bool *is_twin)
+static inline uint64_t fold_word(uint64_t word, uint64_t *twin)
 {
 	uint64_t lower = word | EACH_BYTE(0x20);
 	uint64_t letter = (lower + EACH_BYTE(0x80 - 'a')) & ~(lower + EACH_BYTE(0x7f - 'z'));
 	uint64_t digit = (word + EACH_BYTE(0x80 - '0')) & ~(word + EACH_BYTE(0x7f - '9'));
-	uint64_t keep = ((letter | digit) & EACH_BYTE(0x80)) >> 7;
-	uint64_t folded;
+	uint64_t keep = (((letter | digit) & EACH_BYTE(0x80)) >> 7) * 0xff;
+	uint64_t folded = (lower & keep) | (EACH_BYTE('-') & ~keep);
 
-	keep *= 0xff;
-	folded = (lower & keep) | (EACH_BYTE('-') & ~keep);
-	*is_twin |= ((word ^ folded) & EACH_BYTE(0xdf)) != 0;
+	*twin |= (word ^ folded) & EACH_BYTE(0xdf);
 	return folded;
 }
 
 /* 1 to 32 token bytes. A short name is padded with '-', which is no twin of anything. */
-static struct folded fold_name(struct span name)
+static inline struct folded fold_name(struct span name)
 {
-	struct folded folded = {{0}, false};
+	struct folded folded = {{0}, 0};
 	const char *end = name.at + name.size;
 
 	if (name.size >= 8) {
-		folded.word[0] = fold_word(load(name.at, 8), &folded.is_twin);
-		folded.word[1] = fold_word(load(end - 8, 8), &folded.is_twin);
+		folded.word[0] = fold_word(load_eight(name.at), &folded.twin);
+		folded.word[1] = fold_word(load_eight(end - 8), &folded.twin);
 		if (name.size > 16) {
-			folded.word[2] = fold_word(load(name.at + 8, 8), &folded.is_twin);
-			folded.word[3] = fold_word(load(end - 16, 8), &folded.is_twin);
+			folded.word[2] = fold_word(load_eight(name.at + 8), &folded.twin);
+			folded.word[3] = fold_word(load_eight(end - 16), &folded.twin);
 		}
 	} else if (name.size >= 4) {
-		folded.word[0] = fold_word(load(name.at, 4) | load(end - 4, 4) << 32, &folded.is_twin);
+		folded.word[0] = fold_word(load_four(name.at) | load_four(end - 4) << 32, &folded.twin);
 	} else {
-		uint64_t word = EACH_BYTE('-') << 24;
-		word |= (uint8_t)name.at[0];
-		word |= (uint64_t)(uint8_t)name.at[name.size / 2] << 8;
-		word |= (uint64_t)(uint8_t)end[-1] << 16;
-		folded.word[0] = fold_word(word, &folded.is_twin);
+		folded.word[0] = fold_word(EACH_BYTE('-') << 24 | (uint64_t)(uint8_t)end[-1] << 16 |
+						   (uint64_t)(uint8_t)name.at[name.size / 2] << 8 |
+						   (uint8_t)name.at[0],
+					   &folded.twin);
 	}
 	return folded;
 }
 
-static unsigned hash(const struct folded *folded, size_t size)
+static inline unsigned hash(const struct folded *folded, size_t size)
 {
 	uint64_t mixed = folded->word[0] * 0x9e3779b97f4a7c15u ^ folded->word[1] * 0xc2b2ae3d27d4eb4fu;
 
@@ -217,11 +219,11 @@ static unsigned hash(const struct folded *folded, size_t size)
 	return (unsigned)((mixed * 0x9e3779b97f4a7c15u) >> 55);
 }
 
-static bool slot_holds(const struct slot *slot, const struct folded *folded, size_t size)
+static inline bool slot_holds(const struct slot *slot, const struct folded *folded, size_t size)
 {
-	return slot->size == size && slot->word[0] == folded->word[0] &&
-	       slot->word[1] == folded->word[1] && slot->word[2] == folded->word[2] &&
-	       slot->word[3] == folded->word[3];
+	return ((slot->word[0] ^ folded->word[0]) | (slot->word[1] ^ folded->word[1]) |
+		(slot->word[2] ^ folded->word[2]) | (slot->word[3] ^ folded->word[3]) |
+		(slot->size ^ size)) == 0;
 }
 
 __attribute__((constructor)) static void slots_fill(void)
@@ -251,9 +253,13 @@ static struct field_class lookup_prefix(struct span name)
 
 	for (i = 0; i < size; i++)
 		folded[i] = (char)field_fold[(uint8_t)name.at[i]];
-	for (i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
-		if (span_starts(span_make(folded, size), prefixes[i].prefix))
+	for (i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+		struct span prefix = prefixes[i].prefix;
+
+		if (prefix.at[2] == folded[2] && prefix.size <= size &&
+		    memcmp(prefix.at, folded, prefix.size) == 0)
 			return (struct field_class){FIELD_OTHER, prefixes[i].flags};
+	}
 	return (struct field_class){FIELD_OTHER, 0};
 }
 
@@ -261,7 +267,7 @@ static struct field_class lookup_prefix(struct span name)
 static bool may_have_prefix(struct span name)
 {
 	uint8_t first = field_fold[(uint8_t)name.at[0]];
-	uint8_t second = name.size > 1 ? field_fold[(uint8_t)name.at[1]] : 0;
+	uint8_t second = name.size > 3 ? field_fold[(uint8_t)name.at[1]] : 0;
 
 	return (first == 'x' && second == '-') || (first == 's' && second == 's') ||
 	       (first == 'c' && second == 'l');
@@ -278,7 +284,7 @@ struct field_class field_lookup(struct span name)
 
 			if (!slot_holds(slot, &folded, name.size))
 				continue;
-			if (folded.is_twin)
+			if (folded.twin)
 				return (struct field_class){FIELD_OTHER, slot->flags | FIELD_TWIN};
 			return (struct field_class){slot->known, slot->flags};
 		}
