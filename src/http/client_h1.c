@@ -160,6 +160,8 @@ static enum status read_chunks(struct client_h1 *client, char *at, size_t size, 
 	if (chunked_is_done(&client->chunked)) {
 		event->last = true;
 		event->trailers = client->chunked.trailers;
+		if (event->trailers.size > 0)
+			event->trailers.size -= 2; /* without the empty line */
 		set_over(client, size - *used);
 	}
 	event->news = run_size > 0 ? NEWS_BYTES : event->last ? NEWS_OVER : NEWS_NONE;

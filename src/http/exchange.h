@@ -67,8 +67,7 @@ void exchange_hand_over(struct exchange *exchange, const struct service *service
 
 /* -- for services -- */
 /* A head to be filled with fields and given to exchange_answer: no reason (the code's usual one is
- * written), no fields; body in chunks unless framing and length say otherwise. head_init leaves
- * what parsing would set as it is. */
+ * written), no fields; body in chunks unless framing and length say otherwise. */
 void exchange_answer_init(struct head *answer, unsigned code);
 /* The final answer (status 200..599). Copied before it returns. Left out, because the transport
  * writes its own: Connection, Keep-Alive, Proxy-Connection, Transfer-Encoding, Content-Length,

@@ -216,9 +216,7 @@ static void keep_trailers(struct h1 *h1, struct span section)
 	if (section.size == 0)
 		return;
 	head_init(&trailers);
-	/* The empty line stands right behind the section. */
-	if (head_parse_trailers(span_make(section.at, section.size + 2), &trailer_limits, &trailers, &used,
-				NULL) != OK)
+	if (head_parse_trailers(section, &trailer_limits, &trailers, &used, NULL) != OK)
 		return;
 	for (i = 0; i < trailers.field_count; i++) {
 		const struct field *field = &trailers.fields[i];
