@@ -78,7 +78,7 @@ static enum status read_step(struct script *script, void *into, size_t room, siz
 			drop_step(script);
 		return OK;
 	case PAUSE:
-		drop_step(script);
+		step->at = 1; /* seen: the next edge takes it away */
 		return AGAIN;
 	case END: /* stays: an end is told to whoever asks again */
 		*got = 0;
@@ -179,9 +179,11 @@ static enum status script_end_it(struct stream *stream)
 
 static bool script_has_pending(const struct stream *stream)
 {
-	const struct script *script = script_of(stream);
+	struct step *step = script_of(stream)->first;
 
-	return stream->fed || stream->failure || (script->first && script->first->kind != PAUSE);
+	if (step && step->kind == PAUSE)
+		step->at = 1;
+	return stream->fed || stream->failure || (step && step->kind != PAUSE);
 }
 
 static enum status script_be_secure(struct stream *stream)
@@ -302,6 +304,10 @@ void script_finish(struct stream *stream, enum status status)
 
 void script_ready(struct stream *stream)
 {
+	struct script *script = script_of(stream);
+
+	if (script->first && script->first->kind == PAUSE && script->first->at)
+		drop_step(script);
 	if (stream->loop && !stream->freed)
 		stream->on_ready(stream->owner);
 }

@@ -8,7 +8,7 @@
  *
  *	struct stream *stream = script_stream_new();
  *	script_give(stream, "GET / HTTP/1.1\r\n", 16);
- *	script_again(stream);                  // one AGAIN, then on
+ *	script_again(stream);                  // AGAIN until the next script_ready
  *	script_give_split(stream, text, size, 1); // byte by byte, AGAIN between
  *	script_end(stream);
  *	stream_start(stream, loop, on_ready, owner, NULL);
@@ -30,6 +30,7 @@ void script_give(struct stream *stream, const void *bytes, size_t size);
 void script_give_text(struct stream *stream, const char *text);
 /* Pieces of `piece` bytes, an AGAIN between any two. */
 void script_give_split(struct stream *stream, const void *bytes, size_t size, size_t piece);
+/* AGAIN as often as asked; once that was seen, the next script_ready goes on behind it. */
 void script_again(struct stream *stream);
 void script_end(struct stream *stream);  /* the peer's clean end */
 void script_cut(struct stream *stream);  /* TLS's end without close_notify: REFUSED, STREAM_CUT */
