@@ -1,5 +1,7 @@
 #include "relay/relay_stage.h"
 
+#include "stream/socket.h"
+
 static unsigned idle(void)
 {
 	return pool_figures(stage.relay->pools[0]).idle;
@@ -552,6 +554,65 @@ static void an_upload_that_the_client_lets_wait_is_not_the_upstreams_fault(void 
 	assert_has(answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), "200");
 }
 
+/* ARCHITECTURE 5: recv and send on either side, and none of them in vain. */
+static void a_kept_alive_request_costs_four_system_calls(void **state)
+{
+	(void)state;
+	struct socket_counts before, after;
+	char text[2048];
+	int i;
+
+	memset(text, 'x', sizeof text);
+	i = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\n");
+	text[i] = 'x';
+	text[i + 1024] = 0;
+	(void)ask(GET);
+	(void)answer(text);
+	before = *socket_count();
+	for (i = 0; i < 100; i++) {
+		(void)ask(GET);
+		(void)answer(text);
+	}
+	after = *socket_count();
+	assert_int_equal(after.receives - before.receives, 200);
+	assert_int_equal(after.sends - before.sends, 200);
+	assert_int_equal(after.receives_empty - before.receives_empty, 0);
+	assert_int_equal(after.sends_empty - before.sends_empty, 0);
+}
+
+static void pieces_of_any_size_make_the_same_exchange(void **state)
+{
+	static const char request[] = "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+				      "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
+	static const char reply[] = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello again";
+	size_t receive, send;
+	const char *seen;
+	int i;
+
+	for (receive = 1; receive < 9; receive += 2) {
+		for (send = 1; send < 40; send += 6) {
+			(void)stage_end(state);
+			(void)stage_begin(state);
+			socket_squeeze(receive, send);
+			put_text(stage.client, request);
+			for (i = 0; i < 30; i++)
+				stage_turn();
+			stage.upstream = stage_accept();
+			for (i = 0; i < 30; i++)
+				stage_turn();
+			seen = take(stage.upstream);
+			assert_has(seen, "POST /x HTTP/1.1\r\n");
+			assert_has(seen, "\r\n0\r\n\r\n");
+			put_text(stage.upstream, reply);
+			for (i = 0; i < 30; i++)
+				stage_turn();
+			assert_has(take(stage.client), "\r\n\r\nhello again");
+			assert_nothing_held();
+			socket_squeeze(0, 0);
+		}
+	}
+}
+
 static void a_retired_relay_ends_with_its_last_exchange(void **state)
 {
 	(void)state;
@@ -625,6 +686,8 @@ int main(void)
 		TEST(a_slow_upstream_stops_the_client_in_constant_memory),
 		TEST(a_quiet_body_is_cut_unless_the_client_is_the_quiet_one),
 		TEST(an_upload_that_the_client_lets_wait_is_not_the_upstreams_fault),
+		TEST(a_kept_alive_request_costs_four_system_calls),
+		TEST(pieces_of_any_size_make_the_same_exchange),
 		TEST(a_retired_relay_ends_with_its_last_exchange),
 		TEST(bad_upstreams_are_named),
 	};
