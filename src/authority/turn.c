@@ -33,22 +33,10 @@ static struct deed *deed_new(struct authority *authority, struct answer *answer)
 	return deed;
 }
 
-void words_wipe(json_t *words)
-{
-	const char *name;
-	json_t *value;
-
-	json_object_foreach(words, name, value)
-		if (json_is_string(value))
-			explicit_bzero((char *)(uintptr_t)json_string_value(value),
-				       json_string_length(value));
-}
-
 static void deed_free(struct deed *deed)
 {
 	list_remove(&deed->in_turn);
-	if (deed->is_secret)
-		words_wipe(deed->words);
+	/* Secrets among the words are wiped by bridge/frame's allocator when the last holder lets go. */
 	json_decref(deed->words);
 	buffer_release(&deed->fingerprints);
 	free(deed);

@@ -61,7 +61,5 @@ void deed_touch(struct deed *deed, const uint8_t device[REGISTRY_ID_SIZE]);
 /* Commit now, and do what follows. Harmless when nothing waits. */
 void turn_commit(struct authority *authority);
 
-/* Overwrite the strings in `words`: passwords and keys. */
-void words_wipe(json_t *words);
 
 #endif

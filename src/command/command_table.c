@@ -3,6 +3,7 @@
 #include "command/certificate_commands.h"
 #include "command/command.h"
 #include "command/device.h"
+#include "command/example.h"
 #include "command/init.h"
 #include "command/person.h"
 #include "command/serve.h"
@@ -44,6 +45,7 @@ const struct command commands[] = {
 	{"config", "check", command_config_check, "[--config FILE]", "is the configuration right?", NULL, false},
 	{"config", "reference", command_config_reference, "", "every key with its default", NULL, false},
 	{"retreat", NULL, command_retreat, "[--config FILE]", "how to give the ports back to another proxy", NULL, false},
+	{"example", NULL, command_example, "[--listen 127.0.0.1:PORT]", "a small application to try the door with", NULL, false},
 	{"role", NULL, command_role, "", "how chatelaine starts its own parts", NULL, true},
 };
 

@@ -173,7 +173,7 @@ done:
 
 int command_example(struct invocation *invocation)
 {
-	const char *listen_text = "127.0.0.1:3000";
+	const char *listen_text = NULL;
 	const struct option_row rows[] = {{"listen", &listen_text, NULL}};
 	struct address address;
 	struct error err;
@@ -182,6 +182,8 @@ int command_example(struct invocation *invocation)
 		return command_usage(invocation, "%s", err.text);
 	if (invocation->argc)
 		return command_usage(invocation, "takes no words");
+	if (!listen_text)
+		listen_text = "127.0.0.1:3000";
 	if (address_parse(span_of(listen_text), &address, &err) != OK)
 		return command_usage(invocation, "--listen %s", err.text);
 	if (!address_is_loopback(&address))

@@ -98,7 +98,7 @@ enum status bundle_make(const struct bundle_entry *entries, size_t count, int *f
 {
 	struct memory memory = {.fd = -1};
 	struct bundle_entry *sorted = NULL;
-	size_t size, i;
+	size_t size = 0, i;
 	enum status status;
 
 	TRY(check_entries(entries, count, &size, err));

@@ -32,13 +32,20 @@ static struct shared_relay *relay_for(struct relay_worker *worker, const struct 
 				      const struct site_options *site, struct error *err)
 {
 	struct shared_relay *shared = calloc(1, sizeof *shared);
-	struct relay_options options = {.upstreams = site->upstream.at};
+	char **urls = calloc(site->upstream.count + 1, sizeof *urls); /* NULL behind the last */
+	struct relay_options options = {.upstreams = urls};
 	struct http_limits unused;
 	struct upstream *upstream;
+	enum status status = FAILED;
 	size_t i;
 
 	settings_limits(settings, &unused, &options.limits);
-	if (!shared || relay_new(worker, &options, &shared->relay, err) != OK) {
+	if (shared && urls) {
+		memcpy(urls, site->upstream.at, site->upstream.count * sizeof *urls);
+		status = relay_new(worker, &options, &shared->relay, err);
+	}
+	free(urls);
+	if (status != OK) {
 		free(shared);
 		return NULL;
 	}
@@ -218,9 +225,27 @@ done:
 	return status;
 }
 
+/* A proof shakes no hands. */
+static void keep_no_session(void *arg, const struct tls_session *session)
+{
+	(void)arg;
+	(void)session;
+}
+
+static bool find_no_session(void *arg, const uint8_t id[TLS_SESSION_ID_SIZE], struct tls_session *out)
+{
+	(void)arg;
+	(void)id;
+	(void)out;
+	return false;
+}
+
 enum status front_prove(const struct settings *settings, struct error *err)
 {
-	static const struct tls_hooks none;
+	struct tls_hooks hooks = {.on_certificate = door_on_certificate,
+				  .resumable_until = door_resumable_until,
+				  .on_session_new = keep_no_session,
+				  .on_session_find = find_no_session};
 	struct relay_worker_options worker_options = {.exchanges = 1, .tunnels = 1};
 	struct relay_worker *worker = NULL;
 	struct front *front = NULL;
@@ -235,7 +260,8 @@ enum status front_prove(const struct settings *settings, struct error *err)
 	TRY(front_new(worker, settings, NULL, &front, err));
 	setup.services = front_services(front, &setup.service_count);
 	TRY(door_new(&setup, &door, err));
-	TRY(front_secure(front, door, &none, err));
+	hooks.arg = door;
+	TRY(front_secure(front, door, &hooks, err));
 done:
 	door_free(door);
 	front_free(front);

@@ -97,7 +97,7 @@ static enum status restrict_files(const char *folder, struct buffer *weaker, str
 
 /* What any process needs to compute, wait and end. */
 static const int common_calls[] = {
-	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(close),
+	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(close), SCMP_SYS(dup),
 	SCMP_SYS(fstat), SCMP_SYS(lseek), SCMP_SYS(fcntl), SCMP_SYS(poll), SCMP_SYS(ppoll),
 	SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_create1),
 	SCMP_SYS(munmap), SCMP_SYS(madvise), SCMP_SYS(mremap), SCMP_SYS(brk), SCMP_SYS(mlock),
@@ -146,6 +146,13 @@ static int allow_memory(scmp_filter_ctx filter)
 				SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 }
 
+/* glibc's fstat; with this flag and a name it tells at most that a file is there. */
+static int allow_facts_of_descriptors(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
+				SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
+}
+
 static int allow_internet(scmp_filter_ctx filter)
 {
 	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
@@ -183,7 +190,7 @@ static enum status restrict_calls(const int *calls, size_t count, bool internet,
 		return error_fail(err, "cannot make a system call filter");
 	failed = allow_all(filter, common_calls, sizeof common_calls / sizeof *common_calls) |
 		 allow_all(filter, calls, count) | allow_memory(filter) |
-		 (internet ? allow_internet(filter) : 0) | seccomp_load(filter);
+		 (internet ? allow_internet(filter) : 0) | allow_facts_of_descriptors(filter) | seccomp_load(filter);
 	seccomp_release(filter);
 	return failed ? error_fail(err, "cannot put the system call filter in force") : OK;
 }
