@@ -38,22 +38,33 @@ static enum status check_canonical(const struct certificate *certificate, struct
 	return is_same ? OK : error_refuse(err, "certificate is not in DER form");
 }
 
+static enum status read_key(struct certificate *certificate, struct error *err)
+{
+	EVP_PKEY *key = X509_get_pubkey(certificate->handle);
+	unsigned char *spki = NULL;
+	int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate->handle), &spki);
+
+	if (key && size > 0)
+		certificate->key = key_wrap(key, false, span_make(spki, (size_t)size));
+	else
+		EVP_PKEY_free(key);
+	OPENSSL_free(spki);
+	if (certificate->key)
+		return OK;
+	return pki_refuse(err, "certificate with a public key that cannot be read");
+}
+
 static enum status read_handle(struct certificate *certificate, struct error *err)
 {
 	struct span der = buffer_span(&certificate->der);
 	const unsigned char *at = (const unsigned char *)der.at;
-	EVP_PKEY *key;
 
 	certificate->handle = d2i_X509(NULL, &at, (long)der.size);
 	if (!certificate->handle)
 		return pki_refuse(err, "not a certificate");
 	if (at != (const unsigned char *)der.at + der.size)
 		return error_refuse(err, "certificate with bytes behind its end");
-	key = X509_get_pubkey(certificate->handle);
-	certificate->key = key ? key_wrap(key, false) : NULL;
-	if (!certificate->key)
-		return pki_refuse(err, "certificate with a public key that cannot be read");
-	return OK;
+	return read_key(certificate, err);
 }
 
 enum status certificate_parse_der(struct span der, struct certificate **out, struct error *err)

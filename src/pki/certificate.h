@@ -4,7 +4,7 @@
  * Immutable; owned by whoever parsed it. The bytes are kept as they came and
  * must be the one DER form of what they say, so that a fingerprint names one
  * certificate. Facts tell what stands in it, not that it is true: nobody here
- * decides who may do what. Parsing costs some 80 us.
+ * decides who may do what. Parsing costs some 100 us.
  */
 #ifndef PKI_CERTIFICATE_H
 #define PKI_CERTIFICATE_H

@@ -26,7 +26,7 @@ static enum status read_key(struct csr *csr, struct error *err)
 {
 	EVP_PKEY *key = X509_REQ_get_pubkey(csr->handle);
 
-	csr->key = key ? key_wrap(key, false) : NULL;
+	csr->key = key ? key_wrap(key, false, (struct span){0}) : NULL;
 	return csr->key ? OK : pki_refuse(err, "its public key cannot be read");
 }
 

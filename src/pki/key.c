@@ -21,19 +21,29 @@ struct key {
 	uint8_t spki[SHA256_SIZE];
 };
 
-struct key *key_wrap(struct evp_pkey_st *handle, bool has_private)
+static bool hash_public(EVP_PKEY *handle, uint8_t out[SHA256_SIZE])
+{
+	unsigned char *der = NULL;
+	int size = i2d_PUBKEY(handle, &der);
+
+	if (size <= 0)
+		return false;
+	digest_sha256(span_make(der, (size_t)size), out);
+	OPENSSL_free(der);
+	return true;
+}
+
+struct key *key_wrap(struct evp_pkey_st *handle, bool has_private, struct span spki)
 {
 	struct key *key = calloc(1, sizeof *key);
-	unsigned char *der = NULL;
-	int size = key ? i2d_PUBKEY(handle, &der) : -1;
 
-	if (size <= 0) {
+	if (key && spki.size)
+		digest_sha256(spki, key->spki);
+	else if (!key || !hash_public(handle, key->spki)) {
 		free(key);
 		EVP_PKEY_free(handle);
 		return NULL;
 	}
-	digest_sha256(span_make(der, (size_t)size), key->spki);
-	OPENSSL_free(der);
 	key->handle = handle;
 	key->has_private = has_private;
 	return key;
@@ -49,7 +59,7 @@ void key_free(struct key *key)
 
 static enum status wrap(EVP_PKEY *handle, bool has_private, struct key **out, struct error *err)
 {
-	struct key *key = key_wrap(handle, has_private);
+	struct key *key = key_wrap(handle, has_private, (struct span){0});
 
 	if (!key)
 		return pki_refuse(err, "key without a public half that can be written");

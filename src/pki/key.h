@@ -85,8 +85,10 @@ bool key_verifies(const struct key *key, struct span message, struct span signat
 /* Borrowed; for SSL_CTX_use_PrivateKey, which takes a reference of its own. */
 struct evp_pkey_st *key_handle(const struct key *key);
 
-/* For pki/. Takes over one reference of `handle` in any case; NULL: it has no public half. */
-struct key *key_wrap(struct evp_pkey_st *handle, bool has_private);
+/* For pki/. Takes over one reference of `handle` in any case. `spki`: its SubjectPublicKeyInfo if
+ * the caller has it, for OpenSSL takes 100 us to write it; else empty. NULL: it has no public half.
+ */
+struct key *key_wrap(struct evp_pkey_st *handle, bool has_private, struct span spki);
 /* For pki/. What it signs with; NULL for Ed25519, which hashes by itself. */
 const struct evp_md_st *key_sign_digest(const struct key *key);
 

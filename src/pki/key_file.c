@@ -38,7 +38,7 @@ static enum status admit(EVP_PKEY *handle, struct key **out, struct error *err)
 		EVP_PKEY_free(handle);
 		return error_refuse(err, "private key of more than 8192 bits");
 	}
-	key = key_wrap(handle, true);
+	key = key_wrap(handle, true, (struct span){0});
 	if (!key)
 		return pki_refuse(err, "private key without a public half");
 	status = check_halves(key, err);

@@ -1,5 +1,7 @@
 #include "pki/digest.h"
 
+#include <unistd.h>
+
 #include "test_house.h"
 
 #include "pki/crypto_start.h"
@@ -65,13 +67,20 @@ static void equal_means_size_and_bytes(void **state)
 
 static void no_config_file_of_the_machine_is_read(void **state)
 {
+	/* Read, this one would leave no algorithm. */
+	static const char config[] = "openssl_conf = a\n[a]\nalg_section = b\n[b]\n"
+				     "default_properties = fips=yes\n";
+	char path[] = "/tmp/chatelaine-openssl-XXXXXX";
+	int fd = mkstemp(path);
 	struct error err;
 
 	(void)state;
-	/* Read, this one would end the process' algorithms. */
-	setenv("OPENSSL_CONF", "/nonexistent/openssl.cnf", 1);
+	assert_int_equal(write(fd, config, strlen(config)), strlen(config));
+	close(fd);
+	setenv("OPENSSL_CONF", path, 1);
 	assert_ok(crypto_start(&err), err);
 	assert_ok(crypto_start(&err), err);
+	unlink(path);
 }
 
 int main(void)

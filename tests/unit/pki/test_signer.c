@@ -92,12 +92,15 @@ static void a_person_gets_what_the_registry_says(void **state)
 	struct certificate *certificate = issue(&house, PROFILE_PERSON, &facts, key);
 	const struct certificate_facts *found = certificate_facts(certificate);
 	int64_t now = clock_seconds(), life = found->not_after - now;
+	uint8_t spki[SHA256_SIZE];
 
 	(void)state;
 	check_extensions(certificate, "CA:FALSE critical", "Digital Signature critical",
 			 "TLS Web Client Authentication",
 			 "email:alice@example.com, URI:chatelaine:" DEVICE);
 	assert_true(span_starts(span_of(found->common_name), "Alice - laptop - 20"));
+	key_spki_sha256(key, spki);
+	assert_memory_equal(found->spki, spki, sizeof spki);
 	assert_true(life >= 365 * DAY * 89 / 100 && life <= 365 * DAY * 111 / 100);
 	assert_in_range(now - found->not_before, 0, 301);
 	assert_ok(certificate_check_issuer(certificate, signer_certificate(house.issuing),
