@@ -164,7 +164,7 @@ enum status head_take_field(struct head_reading *reading, const struct field *fi
 	}
 	/* A twin. An upstream that folds names would see two framings, or another one. */
 	if (reading->head->kind == REQUEST_HEAD && field->flags & FIELD_FRAMING)
-		return refuse(reading, "a field's name only differs in punctuation from one that frames");
+		return refuse(reading, "a field's name differs in punctuation from one that frames");
 	return OK;
 }
 
@@ -226,7 +226,7 @@ done:
 	return status;
 }
 
-/* RFC 6455 section 4.2.1. Half a WebSocket request is refused: an upstream might take it for a whole one. */
+/* RFC 6455 section 4.2.1. Half a WebSocket request is refused: an upstream might take it for a whole. */
 static enum status judge_websocket(struct head_reading *reading)
 {
 	struct head *head = reading->head;

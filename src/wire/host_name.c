@@ -138,7 +138,9 @@ enum status host_fold(struct span host, struct host_name *out, struct error *err
 		colon = host.size ? memchr(host.at, ':', host.size) : NULL;
 		if (colon) {
 			name.size = (size_t)(colon - host.at);
-			TRY(take_port(host, span_make(colon + 1, host.size - name.size - 1), &folded, err));
+			struct span port = {colon + 1, host.size - (size_t)(colon - host.at) - 1};
+
+			TRY(take_port(host, port, &folded, err));
 		}
 		TRY(take_name(host, name, &folded, err));
 	}

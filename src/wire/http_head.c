@@ -88,7 +88,7 @@ static enum status read_value(struct head_reading *reading, struct field *field)
 		return AGAIN;
 	if (stop[0] != '\r' || stop[1] != '\n')
 		return head_refuse(reading, HEAD_BAD,
-				   "a field's value holds a control character, or its line ends not in CRLF");
+				   "a field's value holds a control character, or ends not in CRLF");
 	reading->at = stop + 2;
 	while (stop > at && (stop[-1] == ' ' || stop[-1] == '\t'))
 		stop--;
@@ -116,7 +116,8 @@ static enum status read_fields(struct head_reading *reading)
 			reading->at += 2;
 			return OK;
 		}
-		if (head->field_count == reading->limits->fields || head->field_count == HEAD_FIELDS_MAX)
+		if (head->field_count == reading->limits->fields ||
+		    head->field_count == HEAD_FIELDS_MAX)
 			return head_refuse(reading, HEAD_TOO_LARGE, "there are too many fields");
 		TRY(read_name(reading, field));
 		TRY(read_value(reading, field));
@@ -206,7 +207,7 @@ enum status head_parse(struct span bytes, enum head_kind kind, const struct head
 	if (out->scanned > window.size)
 		out->scanned = 0;
 	clear(out, kind);
-	/* The first look reads on the chance that all is there; later ones only once the end was seen. */
+	/* The first look reads on the chance that all is there, later ones once the end was seen. */
 	if (window.size && (out->scanned == 0 || may_be_whole(window, out)))
 		status = read_head(&reading);
 	if (status == AGAIN)

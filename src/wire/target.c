@@ -57,7 +57,8 @@ static enum status split(struct span text, struct target *out, struct span *path
 /* A lead byte that no UTF-8 has, or one that begins a form longer than need be (RFC 3629). */
 static bool is_overlong(int lead, int next)
 {
-	return lead == 0xc0 || lead == 0xc1 || lead >= 0xf5 || (lead == 0xe0 && next >= 0x80 && next < 0xa0) ||
+	return lead == 0xc0 || lead == 0xc1 || lead >= 0xf5 ||
+	       (lead == 0xe0 && next >= 0x80 && next < 0xa0) ||
 	       (lead == 0xf0 && next >= 0x80 && next < 0x90);
 }
 
@@ -74,16 +75,17 @@ static uint8_t doubts_of_escape(int byte, int next)
 		return TARGET_BACKSLASH;
 	case ';':
 		return TARGET_PARAMETER;
-	case '?':
-	case '#':
-		return TARGET_ENCODED_DELIMITER;
+	case '%':
+		return 0; /* cannot stand otherwise; what follows it decides */
 	default:
-		return 0;
+		/* "/%40x" is "/@x" to most servers, and a rule for the one must see the other. */
+		return byte > ' ' && byte < 0x7f ? TARGET_ENCODED_DELIMITER : 0;
 	}
 }
 
 /* Decode what needs no encoding, the rest in upper case. */
-static enum status decode(struct span path, char *room, size_t *size, uint8_t *doubts, struct error *err)
+static enum status decode(struct span path, char *room, size_t *size, uint8_t *doubts,
+			  struct error *err)
 {
 	static const char digits[] = "0123456789ABCDEF";
 	const char *at = path.at, *end = path.at + path.size;

@@ -36,7 +36,7 @@ enum target_doubt {
 	TARGET_PARAMETER = 16,       /* ; or %3B: cut off by servlet containers */
 	TARGET_EMPTY_SEGMENT = 32,   /* //: merged by many */
 	TARGET_OVERLONG = 64,        /* %C0%AF and such: UTF-8 that only a sloppy decoder takes */
-	TARGET_ENCODED_DELIMITER = 128 /* %3F or %23: a query or fragment after one more decoding */
+	TARGET_ENCODED_DELIMITER = 128 /* %40, %3F, any other visible character that could stand as it is */
 };
 
 struct target {
