@@ -89,6 +89,12 @@ static void on_judge(void *arg, struct presence_mark *mark)
 
 /* -- the hooks of http/ -- */
 
+static bool peer_by_tls(struct connection *connection, struct tls_peer *out)
+{
+	tls_stream_peer(connection_stream(connection), out);
+	return true;
+}
+
 static struct door *door_of(const struct connection *connection)
 {
 	return connection_host(connection)->arg;
@@ -136,6 +142,9 @@ static void on_secured(struct connection *connection)
 	ip[sizeof guest->ip - 1] = 0;
 	memcpy(guest->ip, ip, strlen(ip) + 1);
 	learn_peer(guest, connection);
+	/* What is needed of it was copied. */
+	if (guest->is_secure && door->peer == peer_by_tls)
+		tls_stream_forget_certificate(connection_stream(connection));
 	presence_enter(door->presence, &guest->mark, guest->is_found ? guest->standing.device : NULL,
 		       guest->has_certificate ? guest->fingerprint : NULL);
 	who = guest_identify(guest);
@@ -235,12 +244,6 @@ void door_fill_host(struct door *door, struct http_host *host)
 }
 
 /* -- making one -- */
-
-static bool peer_by_tls(struct connection *connection, struct tls_peer *out)
-{
-	tls_stream_peer(connection_stream(connection), out);
-	return true;
-}
 
 static enum status keep_issuers(struct door *door, const struct door_setup *setup, struct error *err)
 {

@@ -395,6 +395,8 @@ void walk_end(struct visit *visit)
 	enum refusal why = visit->why != REFUSAL_NONE ? visit->why : visit->guest->ended_for;
 
 	visit->room = ROOM_LEFT;
+	if (why == REFUSAL_NONE && visit->exchange.ending == ENDED_EXPIRED)
+		why = REFUSAL_EXPIRED;
 	if (microseconds < 0)
 		microseconds = 0;
 	log_visit(visit, why, microseconds);
