@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/encode.h"
 #include "command/example_parts.h"
 #include "command/options.h"
 #include "http/connection.h"
@@ -32,6 +33,25 @@ static void stop(int signal)
 	is_stopped = 1;
 }
 
+/* The door writes what is not printable ASCII as %XX. */
+static struct span decode(struct span value, char *into, size_t room)
+{
+	size_t size = 0;
+	uint8_t byte;
+
+	while (value.size > 0 && size < room) {
+		size_t used = 1;
+
+		byte = (uint8_t)value.at[0];
+		if (byte == '%' && value.size >= 3 &&
+		    hex_read(span_make(value.at + 1, 2), &byte, 1))
+			used = 3;
+		into[size++] = (char)byte;
+		span_skip(&value, used);
+	}
+	return span_make(into, size);
+}
+
 void example_who(const struct exchange *exchange, struct example_who *out)
 {
 	const struct {
@@ -42,12 +62,14 @@ void example_who(const struct exchange *exchange, struct example_who *out)
 		{"X-Chatelaine-Device", &out->device}, {"X-Chatelaine-Label", &out->label},
 		{"X-Chatelaine-Groups", &out->groups},
 	};
-	size_t i;
+	size_t used = 0, i;
 
 	for (i = 0; i < sizeof rows / sizeof *rows; i++) {
 		const struct field *field = head_find_name(exchange->request, rows[i].name);
 
-		*rows[i].value = field ? field->value : SPAN("");
+		*rows[i].value = decode(field ? field->value : SPAN(""), out->room + used,
+					sizeof out->room - used);
+		used += rows[i].value->size;
 	}
 }
 
