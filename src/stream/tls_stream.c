@@ -257,6 +257,8 @@ static enum status tls_secure(struct stream *stream)
 	}
 	tls->phase = SECURED;
 	give_ticket(tls);
+	/* OpenSSL lets the handshake's buffers go only with the first record of data. */
+	(void)SSL_free_buffers(tls->ssl);
 	return outbox_push(&tls->outbox) == REFUSED ? refuse(tls) : OK;
 }
 
