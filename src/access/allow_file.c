@@ -55,7 +55,8 @@ static const char *read_id(struct span text, struct span domain, uint8_t id[stat
 	return span_is_nocase(text, wanted) ? NULL : "a device of another trust domain";
 }
 
-static enum status keep(struct reading *reading, const uint8_t id[static ID_SIZE], struct error *err)
+static enum status keep(struct reading *reading, const uint8_t id[static ID_SIZE],
+			struct error *err)
 {
 	if (reading->count == ALLOW_FILE_LINES)
 		return error_refuse(err, "more than %d devices", ALLOW_FILE_LINES);

@@ -106,14 +106,18 @@ static enum status check_path(const char *path, struct error *err)
 		return REFUSED;
 	}
 	if (target.has_query || target_is_ambiguous(&target) || !span_is(target.path, path))
-		return error_refuse(err, "location \"%s\": not a plain path; write it without ., .., //, ;, ? or %%",
-				    path);
+		return error_refuse(
+			err,
+			"location \"%s\": not a plain path; write it without ., .., //, ;, ? or %%",
+			path);
 	if (strcmp(path, "/") == 0)
-		return error_refuse(err, "location \"/\": that is the whole site; write its keys in the site");
+		return error_refuse(
+			err, "location \"/\": that is the whole site; write its keys in the site");
 	return OK;
 }
 
-static enum status set_path(struct policy *policy, size_t index, const char *path, struct error *err)
+static enum status set_path(struct policy *policy, size_t index, const char *path,
+			    struct error *err)
 {
 	struct rule *rule = &policy->rules[index];
 	enum status status;
@@ -146,11 +150,18 @@ static enum status set_rule(struct policy *policy, size_t index, const struct ru
 	if (rule->mode == NO_CERTIFICATE_INHERIT)
 		rule->mode = is_site ? NO_CERTIFICATE_EXPLAIN : site->mode;
 	else if (!is_site && rule->mode == NO_CERTIFICATE_DROP)
-		return error_refuse(err, "location \"%s\": no-certificate = drop is for sites only: the handshake is over "
-					 "before a path is known; write explain", asked->path);
-	else if (!is_site && site->mode == NO_CERTIFICATE_DROP && rule->mode != NO_CERTIFICATE_EXPLAIN)
-		return error_refuse(err, "location \"%s\": nobody without a certificate gets so far in a site with "
-					 "no-certificate = drop; write explain for the site", asked->path);
+		return error_refuse(err,
+				    "location \"%s\": no-certificate = drop is for sites only: the "
+				    "handshake is over "
+				    "before a path is known; write explain",
+				    asked->path);
+	else if (!is_site && site->mode == NO_CERTIFICATE_DROP &&
+		 rule->mode != NO_CERTIFICATE_EXPLAIN)
+		return error_refuse(
+			err,
+			"location \"%s\": nobody without a certificate gets so far in a site with "
+			"no-certificate = drop; write explain for the site",
+			asked->path);
 	if (asked->who && asked->who->count > 0)
 		TRY(copy_groups(asked->who, rule, err));
 	else if (!is_site)
@@ -196,7 +207,8 @@ static enum status make_digest(struct policy *policy, struct error *err)
 		const struct rule *rule = &policy->rules[i];
 
 		put(&text, rule->path);
-		buffer_printf(&text, "%d %d %zu ", (int)rule->mode, rule->groups != NULL, rule->group_count);
+		buffer_printf(&text, "%d %d %zu ", (int)rule->mode, rule->groups != NULL,
+			      rule->group_count);
 		for (j = 0; j < rule->group_count; j++)
 			put(&text, rule->groups[j]);
 		buffer_printf(&text, "%d ", rule->allow_file != NULL);
@@ -277,7 +289,8 @@ static struct rule *find_rule(struct policy *policy, struct span path, bool any_
 	for (i = 1; i < policy->count; i++) {
 		struct rule *rule = &policy->rules[i];
 
-		if (any_case ? is_under_nocase(path, rule->path) : path_is_under(path, span_of(rule->path)))
+		if (any_case ? is_under_nocase(path, rule->path)
+			     : path_is_under(path, span_of(rule->path)))
 			return rule;
 	}
 	return &policy->rules[0];
@@ -308,7 +321,8 @@ static bool is_in_groups(struct rule *rule, uint32_t set, const struct roster *r
 	return rule->memory[at].says == HAS_ONE;
 }
 
-static enum verdict judge(struct rule *rule, const struct identity *who, const struct roster *roster)
+static enum verdict judge(struct rule *rule, const struct identity *who,
+			  const struct roster *roster)
 {
 	if (rule->mode == NO_CERTIFICATE_ALLOW)
 		return VERDICT_PASS;

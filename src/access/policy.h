@@ -3,9 +3,10 @@
  *
  * A policy is a rule for the site and one for each location under it. The
  * longest location that the path lies in decides. A path that an upstream
- * might read in two ways (a second reading, a location's name in other letters) must satisfy every rule it might meet. It never changes once made:
- * to reload, make a new one and swap the pointer; only its memory of verdicts
- * by group set changes, and that belongs to the one thread of its worker.
+ * might read in two ways (a second reading, a location's name in other letters)
+ * must satisfy every rule it might meet. It never changes once made: to reload,
+ * make a new one and swap the pointer; only its memory of verdicts by group set
+ * changes, and that belongs to the one thread of its worker.
  */
 #ifndef ACCESS_POLICY_H
 #define ACCESS_POLICY_H
@@ -39,9 +40,11 @@ bool no_certificate_parse(struct span word, enum no_certificate *out);
 struct rule_options {
 	const char *path; /* location: begins with "/"; NULL for the site */
 	enum no_certificate no_certificate;
-	const struct value_texts *who; /* group names, "everyone" may be among them; empty or NULL: inherit, for a site everyone */
-	const struct allow_file *allow_file; /* must outlive the policy; NULL: inherit, for a site none */
-	const char *allow_path;              /* its name in the config, for the digest; NULL with allow_file NULL */
+	/* Group names, "everyone" may be among them; empty or NULL: inherit, for a site everyone. */
+	const struct value_texts *who;
+	/* Must outlive the policy; NULL: inherit, for a site none. */
+	const struct allow_file *allow_file;
+	const char *allow_path; /* its name in the config, for the digest */
 };
 
 enum { POLICY_RULES = 256, POLICY_GROUPS = 64, POLICY_DIGEST_SIZE = 32 };

@@ -63,7 +63,7 @@ static struct link *bucket_of(struct der_cache *cache, const uint8_t *fingerprin
 
 static struct kept_der *find(struct der_cache *cache, const uint8_t *fingerprint)
 {
-	LIST_EACH(it, bucket_of(cache, fingerprint)) {
+	LIST_EACH (it, bucket_of(cache, fingerprint)) {
 		struct kept_der *kept = OWNER_OF(it, struct kept_der, in_bucket);
 
 		if (memcmp(kept->fingerprint, fingerprint, sizeof kept->fingerprint) == 0)
@@ -76,7 +76,8 @@ void der_cache_add(struct der_cache *cache, const uint8_t fingerprint[static 32]
 {
 	struct kept_der *kept;
 
-	if (der.size == 0 || der.size > DER_CACHE_BYTES || der_cache_find(cache, fingerprint).size > 0)
+	if (der.size == 0 || der.size > DER_CACHE_BYTES ||
+	    der_cache_find(cache, fingerprint).size > 0)
 		return;
 	kept = malloc(sizeof *kept + der.size);
 	if (!kept)

@@ -81,7 +81,8 @@ static void put_escaped(struct buffer *out, struct span bytes)
 
 	for (i = 0; i < bytes.size; i++) {
 		unsigned char c = (unsigned char)bytes.at[i];
-		bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+		bool is_letter =
+			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 
 		if (is_letter || c == '-' || c == '.' || c == '_' || c == '~')
 			buffer_add_char(out, (char)c);

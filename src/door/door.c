@@ -65,7 +65,7 @@ static enum refusal judge_guest(struct guest *guest)
 
 	if (was_known && !identity_is_known(&who))
 		return refusal_of_who(who.who);
-	LIST_EACH(it, &guest->visits) {
+	LIST_EACH (it, &guest->visits) {
 		enum refusal why = walk_judge_again(OWNER_OF(it, struct visit, in_guest));
 
 		if (why != REFUSAL_NONE)
@@ -145,14 +145,16 @@ static void on_secured(struct connection *connection)
 	/* What is needed of it was copied. */
 	if (guest->is_secure && door->peer == peer_by_tls)
 		tls_stream_forget_certificate(connection_stream(connection));
-	presence_enter(door->presence, &guest->mark, guest->is_found ? guest->standing.device : NULL,
+	presence_enter(door->presence, &guest->mark,
+		       guest->is_found ? guest->standing.device : NULL,
 		       guest->has_certificate ? guest->fingerprint : NULL);
 	who = guest_identify(guest);
 	score_add(door->score, SCORE_CONNECTIONS, 1);
 	score_add(door->score, SCORE_LIVE_CONNECTIONS, 1);
 	if (identity_is_known(&who))
 		end_with_certificate(guest);
-	else if (guest->is_secure && policy_mode(guest_handshake_site(guest)->policy) == NO_CERTIFICATE_DROP)
+	else if (guest->is_secure &&
+		 policy_mode(guest_handshake_site(guest)->policy) == NO_CERTIFICATE_DROP)
 		(void)end_guest(guest, refusal_of_who(who.who));
 }
 
@@ -245,7 +247,8 @@ void door_fill_host(struct door *door, struct http_host *host)
 
 /* -- making one -- */
 
-static enum status keep_issuers(struct door *door, const struct door_setup *setup, struct error *err)
+static enum status keep_issuers(struct door *door, const struct door_setup *setup,
+				struct error *err)
 {
 	size_t i;
 
@@ -256,16 +259,17 @@ static enum status keep_issuers(struct door *door, const struct door_setup *setu
 		char *memory;
 
 		if (given->der.size > ISSUER_MOST || given->key_id.size > 64)
-			return error_refuse(err, "an issuing certificate of %zu bytes", given->der.size);
+			return error_refuse(err, "an issuing certificate of %zu bytes",
+					    given->der.size);
 		memory = malloc(given->der.size + given->key_id.size + 1);
 		if (!memory)
 			return error_fail(err, "no memory for an issuing certificate");
 		memcpy(memory, given->der.at, given->der.size);
 		if (given->key_id.size > 0)
 			memcpy(memory + given->der.size, given->key_id.at, given->key_id.size);
-		door->issuers[door->issuer_count++] =
-			(struct kept_issuer){.der = span_make(memory, given->der.size),
-					     .key_id = span_make(memory + given->der.size, given->key_id.size)};
+		door->issuers[door->issuer_count++] = (struct kept_issuer){
+			.der = span_make(memory, given->der.size),
+			.key_id = span_make(memory + given->der.size, given->key_id.size)};
 	}
 	return OK;
 }
@@ -342,7 +346,8 @@ void door_use_roster(struct door *door, const struct roster *roster)
 }
 
 enum status door_use_options(struct door *door, const struct door_options *options,
-			     const struct route_service *services, size_t service_count, struct error *err)
+			     const struct route_service *services, size_t service_count,
+			     struct error *err)
 {
 	struct routes *routes;
 	enum status status;
@@ -356,21 +361,21 @@ done:
 
 /* -- what the authority says -- */
 
-enum status door_lost_device(struct door *door, const uint8_t device[static 16], presence_done *done, void *arg,
-			     struct error *err)
+enum status door_lost_device(struct door *door, const uint8_t device[static 16],
+			     presence_done *done, void *arg, struct error *err)
 {
 	return presence_close(door->presence, device, NULL, REFUSAL_REVOKED, done, arg, err);
 }
 
-enum status door_lost_certificate(struct door *door, const uint8_t fingerprint[static 32], presence_done *done,
-				  void *arg, struct error *err)
+enum status door_lost_certificate(struct door *door, const uint8_t fingerprint[static 32],
+				  presence_done *done, void *arg, struct error *err)
 {
 	static const uint8_t nobody[16];
 	struct standing standing;
 	bool is_found = door->roster && roster_find(door->roster, fingerprint, &standing);
 
-	return presence_close(door->presence, is_found ? standing.device : nobody, fingerprint, REFUSAL_REVOKED,
-			      done, arg, err);
+	return presence_close(door->presence, is_found ? standing.device : nobody, fingerprint,
+			      REFUSAL_REVOKED, done, arg, err);
 }
 
 size_t door_count_device(const struct door *door, const uint8_t device[static 16])
@@ -431,7 +436,8 @@ int64_t door_resumable_until(void *arg, const uint8_t fingerprint[32])
 	struct door *door = arg;
 	struct standing standing;
 
-	if (door_recognise(door, fingerprint) != WHO_KNOWN || !roster_find(door->roster, fingerprint, &standing))
+	if (door_recognise(door, fingerprint) != WHO_KNOWN ||
+	    !roster_find(door->roster, fingerprint, &standing))
 		return 0;
 	/* A dialect that sends the certificate needs its bytes, which a resumption does not bring. */
 	if (door->needs_der && der_cache_find(door->der_cache, fingerprint).size == 0)

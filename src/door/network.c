@@ -50,14 +50,17 @@ enum status network_parse(struct span text, struct network *out, struct error *e
 
 	if (!span_cut(&rest, '/', &ip) || !address_parse_ip(ip, &address) ||
 	    !bytes_of(&address, network.address, &is_v4))
-		return error_refuse(err, "\"%.*s\" is no IP address or network; write 10.0.0.1 or 10.0.0.0/8",
-				    SPAN_PRINT(text));
+		return error_refuse(
+			err, "\"%.*s\" is no IP address or network; write 10.0.0.1 or 10.0.0.0/8",
+			SPAN_PRINT(text));
 	bits = is_v4 ? 32 : 128;
 	if (rest.at && !span_to_u64(rest, bits, &bits))
-		return error_refuse(err, "\"%.*s\": the prefix is a number up to %d", SPAN_PRINT(text), is_v4 ? 32 : 128);
+		return error_refuse(err, "\"%.*s\": the prefix is a number up to %d",
+				    SPAN_PRINT(text), is_v4 ? 32 : 128);
 	network.bits = (uint8_t)(bits + (is_v4 ? V4_BITS : 0));
 	if (!is_clear_behind(network.address, network.bits))
-		return error_refuse(err, "\"%.*s\": the address has bits behind its prefix", SPAN_PRINT(text));
+		return error_refuse(err, "\"%.*s\": the address has bits behind its prefix",
+				    SPAN_PRINT(text));
 	*out = network;
 	return OK;
 }

@@ -75,7 +75,8 @@ void presence_free(struct presence *presence)
 		return;
 	list_remove(&presence->source.again);
 	while (!list_is_empty(&presence->closings))
-		drop_job(presence, OWNER_OF(list_first(&presence->closings), struct closing, in_jobs));
+		drop_job(presence,
+			 OWNER_OF(list_first(&presence->closings), struct closing, in_jobs));
 	free(presence);
 }
 
@@ -123,7 +124,7 @@ static bool close_some(struct presence *presence, struct closing *job, unsigned 
 {
 	struct link *bucket = bucket_of(presence, job->device);
 
-	LIST_EACH(it, bucket) {
+	LIST_EACH (it, bucket) {
 		struct presence_mark *mark = OWNER_OF(it, struct presence_mark, by_device);
 
 		if (!is_meant(job, mark))
@@ -140,7 +141,8 @@ static bool close_some(struct presence *presence, struct closing *job, unsigned 
 static void run_closings(struct presence *presence, unsigned *allowance)
 {
 	while (*allowance > 0 && !list_is_empty(&presence->closings)) {
-		struct closing *job = OWNER_OF(list_first(&presence->closings), struct closing, in_jobs);
+		struct closing *job =
+			OWNER_OF(list_first(&presence->closings), struct closing, in_jobs);
 		presence_done *done = job->done;
 		void *arg = job->arg;
 		size_t count;
@@ -169,7 +171,8 @@ static void move_all(struct link *from, struct link *to)
 static void run_walk(struct presence *presence, unsigned *allowance)
 {
 	while (*allowance > 0 && !list_is_empty(&presence->left)) {
-		struct presence_mark *mark = OWNER_OF(list_first(&presence->left), struct presence_mark, in_all);
+		struct presence_mark *mark =
+			OWNER_OF(list_first(&presence->left), struct presence_mark, in_all);
 
 		list_remove(&mark->in_all);
 		list_add_last(&presence->all, &mark->in_all);
@@ -193,8 +196,8 @@ static void on_round(struct source *source)
 }
 
 enum status presence_close(struct presence *presence, const uint8_t device[static 16],
-			   const uint8_t *fingerprint, enum refusal why, presence_done *done, void *arg,
-			   struct error *err)
+			   const uint8_t *fingerprint, enum refusal why, presence_done *done,
+			   void *arg, struct error *err)
 {
 	struct closing *job;
 
@@ -203,7 +206,8 @@ enum status presence_close(struct presence *presence, const uint8_t device[stati
 	job = calloc(1, sizeof *job);
 	if (!job)
 		return error_fail(err, "no memory for closing a device's connections");
-	*job = (struct closing){.has_fingerprint = fingerprint != NULL, .why = why, .done = done, .arg = arg};
+	*job = (struct closing){
+		.has_fingerprint = fingerprint != NULL, .why = why, .done = done, .arg = arg};
 	memcpy(job->device, device, sizeof job->device);
 	if (fingerprint)
 		memcpy(job->fingerprint, fingerprint, sizeof job->fingerprint);
@@ -231,7 +235,7 @@ size_t presence_count_device(const struct presence *presence, const uint8_t devi
 {
 	size_t count = 0;
 
-	LIST_EACH(it, bucket_of(presence, device)) {
+	LIST_EACH (it, bucket_of(presence, device)) {
 		const struct presence_mark *mark = OWNER_OF(it, struct presence_mark, by_device);
 
 		count += !mark->is_ended && memcmp(mark->device, device, sizeof mark->device) == 0;

@@ -4,118 +4,218 @@
 
 #include "http/page.h"
 
-static const char ask_for_renewal[] = "Ask for a new certificate, install it, then open this page again.";
-static const char update_client[] = "Update the browser, app or script that sent it; if it goes on, tell the people named below.";
+static const char ask_for_renewal[] =
+	"Ask for a new certificate, install it, then open this page again.";
+static const char update_client[] =
+	"Update the browser, app or script that sent it; if it goes on, tell the people named "
+	"below.";
 
 /* No text here may hold <, &, or a quotation mark: they go into pages and JSON alike. */
 static const struct refusal_row rows[REFUSAL_COUNT] = {
-	[REFUSAL_NO_CERTIFICATE] = {"C01", 403, "A certificate is needed",
+	[REFUSAL_NO_CERTIFICATE] = {
+		"C01", 403, "A certificate is needed",
 		"No required SSL certificate was sent, so the door stays closed.",
-		"Install the certificate that you were given on this device and choose it when the browser asks. "
-		"If it is installed and the browser did not ask, close the browser and open it again. "
-		"Browsers hide a certificate that has expired: look at its date, and ask for a new one if it is over.",
-		"The client sent no certificate. Browsers hide expired ones and ones of another issuer; "
-		"see the device's certificates with `chatelaine device show`. To open the site or a path to everybody: "
-		"no-certificate = allow."},
-	[REFUSAL_EXPIRED] = {"C02", 403, "Your certificate has expired",
-		"The certificate that this device showed is no longer in force.", ask_for_renewal,
-		"The certificate's last day is over. Give the device another: `chatelaine device add PERSON --label LABEL`."},
-	[REFUSAL_NOT_YET] = {"C03", 403, "Your certificate is not valid yet",
+		"Install the certificate that you were given on this device and choose it when "
+		"the browser asks. If it is installed and the browser did not ask, close the "
+		"browser and open it again. Browsers hide a certificate that has expired: look "
+		"at its date, and ask for a new one if it is over.",
+		"The client sent no certificate. Browsers hide expired ones and ones of another"
+		" issuer; see the device's certificates with `chatelaine device show`. To open "
+		"the site or a path to everybody: no-certificate = allow.",
+	},
+	[REFUSAL_EXPIRED] = {
+		"C02", 403, "Your certificate has expired",
+		"The certificate that this device showed is no longer in force.",
+		ask_for_renewal,
+		"The certificate's last day is over. Give the device another: `chatelaine "
+		"device add PERSON --label LABEL`.",
+	},
+	[REFUSAL_NOT_YET] = {
+		"C03", 403, "Your certificate is not valid yet",
 		"The certificate that this device showed is not in force yet.",
 		"Look at the date and time of this device, and try again later.",
-		"The certificate's first second is in the future: a clock is wrong, this machine's or the one that issued it."},
-	[REFUSAL_REVOKED] = {"C04", 403, "Your certificate was revoked",
+		"The certificate's first second is in the future: a clock is wrong, this "
+		"machine's or the one that issued it.",
+	},
+	[REFUSAL_REVOKED] = {
+		"C04", 403, "Your certificate was revoked",
 		"The certificate that this device showed has been revoked.",
 		"It cannot be used again. Ask for a new one if this device should have access.",
-		"The device or this certificate was revoked; `chatelaine device show` says when and why."},
-	[REFUSAL_SUSPENDED] = {"C05", 403, "This device is suspended",
-		"Access of this device is suspended for now.", "Ask for it to be resumed.",
-		"The device or its person is suspended in the registry."},
-	[REFUSAL_UNKNOWN] = {"C06", 403, "Unknown certificate",
+		"The device or this certificate was revoked; `chatelaine device show` says when"
+		" and why.",
+	},
+	[REFUSAL_SUSPENDED] = {
+		"C05", 403, "This device is suspended",
+		"Access of this device is suspended for now.",
+		"Ask for it to be resumed.",
+		"The device or its person is suspended in the registry.",
+	},
+	[REFUSAL_UNKNOWN] = {
+		"C06", 403, "Unknown certificate",
 		"The certificate that this device showed was not issued for this server.",
-		"Choose another certificate: close the browser, open this page again, and pick the one for this server.",
-		"The certificate is not in the registry: issued by somebody else, or by a certificate authority that was "
-		"replaced. `chatelaine cert inspect FILE` shows what it is."},
-	[REFUSAL_PENDING] = {"C07", 403, "This device is not active yet",
-		"The device is known, but it has not been made active yet.", "Try again later, or ask.",
-		"The device waits for somebody to make it active."},
-	[REFUSAL_NOT_ALLOWED] = {"C08", 403, "Not allowed here",
+		"Choose another certificate: close the browser, open this page again, and pick "
+		"the one for this server.",
+		"The certificate is not in the registry: issued by somebody else, or by a "
+		"certificate authority that was replaced. `chatelaine cert inspect FILE` shows "
+		"what it is.",
+	},
+	[REFUSAL_PENDING] = {
+		"C07", 403, "This device is not active yet",
+		"The device is known, but it has not been made active yet.",
+		"Try again later, or ask.",
+		"The device waits for somebody to make it active.",
+	},
+	[REFUSAL_NOT_ALLOWED] = {
+		"C08", 403, "Not allowed here",
 		"Your certificate is fine, but it does not give access to this page.",
 		"Ask to be let in here, if you should be.",
-		"The person is in none of the groups of the site's or location's `who`."},
-	[REFUSAL_NOT_ON_FILE] = {"C09", 403, "This device is not on the list",
-		"Your certificate is fine, but this device is not on the list of devices that may enter.",
+		"The person is in none of the groups of the site's or location's `who`.",
+	},
+	[REFUSAL_NOT_ON_FILE] = {
+		"C09", 403, "This device is not on the list",
+		"Your certificate is fine, but this device is not on the list of devices that "
+		"may enter.",
 		"Ask for this device to be put on the list.",
-		"The device's id is not in the site's allow-file. `chatelaine device list` shows ids; add one as a line of its own."},
-	[REFUSAL_FILE_UNREADABLE] = {"C10", 403, "The list of devices cannot be read",
+		"The device's id is not in the site's allow-file. `chatelaine device list` "
+		"shows ids; add one as a line of its own.",
+	},
+	[REFUSAL_FILE_UNREADABLE] = {
+		"C10", 403, "The list of devices cannot be read",
 		"The server cannot read the list of devices that may enter, so nobody may.",
 		"Tell the people named below; nothing is wrong with this device.",
-		"The allow-file is missing or unreadable for the supervisor. Put it back; it is picked up by itself."},
-	[REFUSAL_HOST_UNKNOWN] = {"C11", 421, "No such site here",
-		"This server has no site of that name.", "Look at the address for a mistake in the name.",
-		"The request's Host names no site of the config. Add the name as a site, or use one that is there."},
-	[REFUSAL_HOST_MISMATCH] = {"C12", 421, "Another site on this connection",
+		"The allow-file is missing or unreadable for the supervisor. Put it back; it is"
+		" picked up by itself.",
+	},
+	[REFUSAL_HOST_UNKNOWN] = {
+		"C11", 421, "No such site here",
+		"This server has no site of that name.",
+		"Look at the address for a mistake in the name.",
+		"The request's Host names no site of the config. Add the name as a site, or use"
+		" one that is there.",
+	},
+	[REFUSAL_HOST_MISMATCH] = {
+		"C12", 421, "Another site on this connection",
 		"The connection was made for another site than the one that was asked for.",
 		"Open the page again; the browser makes a connection of its own for it.",
-		"Host is not the name the TLS handshake was for, and the two sites have different rules."},
-	[REFUSAL_ROSTER_TOO_OLD] = {"C13", 503, "Access cannot be checked now",
-		"The server cannot tell at the moment who may enter.", "Try again in a minute.",
-		"The gateway has heard nothing of the authority, or not for longer than roster-max-age, "
-		"or misses the device's card. See `chatelaine status`."},
-	[REFUSAL_BAD_REQUEST] = {"C20", 400, "Bad request",
-		"The request is not valid HTTP, or could be understood in two ways.", update_client,
-		"Refused by the strict parser (RFC 9112); the log line of the request says why."},
-	[REFUSAL_TIMEOUT] = {"C21", 408, "Too slow",
-		"The request did not arrive in time.", "Try again.",
-		"The head of the request was not complete within its deadline."},
-	[REFUSAL_TOO_LARGE] = {"C22", 413, "Too large",
-		"What was sent is larger than this server takes.", "Send less.",
-		"The request's body is over the site's ceiling."},
-	[REFUSAL_TARGET_TOO_LONG] = {"C23", 414, "Address too long",
-		"The address of the request is longer than this server takes.", "Use a shorter address.",
-		"The request's target is over the ceiling."},
-	[REFUSAL_EXPECTATION] = {"C24", 417, "Expectation failed",
-		"The request expects something that this server does not do.", update_client,
-		"An Expect field other than 100-continue."},
-	[REFUSAL_HEAD_TOO_LARGE] = {"C25", 431, "Header too large",
+		"Host is not the name the TLS handshake was for, and the two sites have "
+		"different rules.",
+	},
+	[REFUSAL_ROSTER_TOO_OLD] = {
+		"C13", 503, "Access cannot be checked now",
+		"The server cannot tell at the moment who may enter.",
+		"Try again in a minute.",
+		"The gateway has heard nothing of the authority, or not for longer than "
+		"roster-max-age, or misses the device's card. See `chatelaine status`.",
+	},
+	[REFUSAL_BAD_REQUEST] = {
+		"C20", 400, "Bad request",
+		"The request is not valid HTTP, or could be understood in two ways.",
+		update_client,
+		"Refused by the strict parser (RFC 9112); the log line of the request says why.",
+	},
+	[REFUSAL_TIMEOUT] = {
+		"C21", 408, "Too slow",
+		"The request did not arrive in time.",
+		"Try again.",
+		"The head of the request was not complete within its deadline.",
+	},
+	[REFUSAL_TOO_LARGE] = {
+		"C22", 413, "Too large",
+		"What was sent is larger than this server takes.",
+		"Send less.",
+		"The request's body is over the site's ceiling.",
+	},
+	[REFUSAL_TARGET_TOO_LONG] = {
+		"C23", 414, "Address too long",
+		"The address of the request is longer than this server takes.",
+		"Use a shorter address.",
+		"The request's target is over the ceiling.",
+	},
+	[REFUSAL_EXPECTATION] = {
+		"C24", 417, "Expectation failed",
+		"The request expects something that this server does not do.",
+		update_client,
+		"An Expect field other than 100-continue.",
+	},
+	[REFUSAL_HEAD_TOO_LARGE] = {
+		"C25", 431, "Header too large",
 		"The header fields of the request are larger than this server takes.",
 		"Delete the cookies of this site and try again.",
-		"The request's head is over its ceiling of bytes or of fields; often cookies have piled up."},
-	[REFUSAL_NOT_IMPLEMENTED] = {"C26", 501, "Not implemented",
-		"The request uses a method or a transfer coding that this server does not know.", update_client,
-		"CONNECT, TRACE, or a transfer coding other than chunked."},
-	[REFUSAL_VERSION] = {"C27", 505, "HTTP version not supported",
-		"The request is of a version of HTTP that this server does not speak.", update_client,
-		"Neither HTTP/1.1 nor HTTP/1.0."},
-	[REFUSAL_PLAIN_HTTP] = {"C28", 400, "Use https",
+		"The request's head is over its ceiling of bytes or of fields; often cookies "
+		"have piled up.",
+	},
+	[REFUSAL_NOT_IMPLEMENTED] = {
+		"C26", 501, "Not implemented",
+		"The request uses a method or a transfer coding that this server does not know.",
+		update_client,
+		"CONNECT, TRACE, or a transfer coding other than chunked.",
+	},
+	[REFUSAL_VERSION] = {
+		"C27", 505, "HTTP version not supported",
+		"The request is of a version of HTTP that this server does not speak.",
+		update_client,
+		"Neither HTTP/1.1 nor HTTP/1.0.",
+	},
+	[REFUSAL_PLAIN_HTTP] = {
+		"C28", 400, "Use https",
 		"This is a secure port, and the request came as plain http.",
 		"Write https:// in front of the address.",
-		"Plain HTTP on the TLS port: a link or script with http:// and the port of https."},
-	[REFUSAL_TUNNEL] = {"C29", 400, "No such upgrade",
-		"The request asks for a change of protocol that this server does not pass on.", update_client,
-		"Only a complete WebSocket upgrade (RFC 6455) becomes a tunnel."},
-	[REFUSAL_UPSTREAM_DOWN] = {"C30", 502, "The application does not answer",
-		"You are let in, but the application behind the door cannot be reached.", "Try again in a minute.",
-		"No connection to the site's upstream: is it running, and on the address of the config? See `chatelaine status`."},
-	[REFUSAL_UPSTREAM_SLOW] = {"C31", 504, "The application is too slow",
-		"You are let in, but the application behind the door did not answer in time.", "Try again in a minute.",
-		"The upstream took the request and did not begin its answer within the deadline."},
-	[REFUSAL_UPSTREAM_BROKEN] = {"C32", 502, "The application gave a bad answer",
-		"You are let in, but the answer of the application behind the door was not valid HTTP.",
+		"Plain HTTP on the TLS port: a link or script with http:// and the port of "
+		"https.",
+	},
+	[REFUSAL_TUNNEL] = {
+		"C29", 400, "No such upgrade",
+		"The request asks for a change of protocol that this server does not pass on.",
+		update_client,
+		"Only a complete WebSocket upgrade (RFC 6455) becomes a tunnel.",
+	},
+	[REFUSAL_UPSTREAM_DOWN] = {
+		"C30", 502, "The application does not answer",
+		"You are let in, but the application behind the door cannot be reached.",
+		"Try again in a minute.",
+		"No connection to the site's upstream: is it running, and on the address of the"
+		" config? See `chatelaine status`.",
+	},
+	[REFUSAL_UPSTREAM_SLOW] = {
+		"C31", 504, "The application is too slow",
+		"You are let in, but the application behind the door did not answer in time.",
+		"Try again in a minute.",
+		"The upstream took the request and did not begin its answer within the "
+		"deadline.",
+	},
+	[REFUSAL_UPSTREAM_BROKEN] = {
+		"C32", 502, "The application gave a bad answer",
+		"You are let in, but the answer of the application behind the door was not "
+		"valid HTTP.",
 		"Try again; if it goes on, tell the people named below.",
-		"The upstream closed before its answer was complete, or answered what RFC 9112 does not allow; the log says what."},
-	[REFUSAL_UNAVAILABLE] = {"C33", 503, "Too busy",
-		"The server has more to do than it can take now.", "Try again in a minute.",
-		"A ceiling is reached: connections to the upstream, exchanges, memory."},
-	[REFUSAL_NOT_FOUND] = {"C34", 404, "Nothing here",
-		"There is no such page.", "Look at the address for a mistake.",
-		"No service of the site answers that path."},
-	[REFUSAL_METHOD] = {"C35", 405, "Method not allowed",
-		"This page does not take requests of that kind.", update_client,
-		"The service behind the path does not know the request's method."},
-	[REFUSAL_CLOSED] = {"C36", 503, "Connection ended",
-		"The rules of this server have changed while you were connected.", "Open the page again.",
-		"A reload or a change of the rules ended what was live and would be refused now, or the process stops."},
+		"The upstream closed before its answer was complete, or answered what RFC 9112 "
+		"does not allow; the log says what.",
+	},
+	[REFUSAL_UNAVAILABLE] = {
+		"C33", 503, "Too busy",
+		"The server has more to do than it can take now.",
+		"Try again in a minute.",
+		"A ceiling is reached: connections to the upstream, exchanges, memory.",
+	},
+	[REFUSAL_NOT_FOUND] = {
+		"C34", 404, "Nothing here",
+		"There is no such page.",
+		"Look at the address for a mistake.",
+		"No service of the site answers that path.",
+	},
+	[REFUSAL_METHOD] = {
+		"C35", 405, "Method not allowed",
+		"This page does not take requests of that kind.",
+		update_client,
+		"The service behind the path does not know the request's method.",
+	},
+	[REFUSAL_CLOSED] = {
+		"C36", 503, "Connection ended",
+		"The rules of this server have changed while you were connected.",
+		"Open the page again.",
+		"A reload or a change of the rules ended what was live and would be refused "
+		"now, or the process stops.",
+	},
 };
 
 const struct refusal_row *refusal_row(enum refusal why)

@@ -26,7 +26,8 @@ static struct chosen choose(const struct visit *visit, enum refusal why)
 	if (!site || why != REFUSAL_NO_CERTIFICATE)
 		return chosen;
 	chosen.status = site->missing_status;
-	if (site->preset->json_path && span_is(visit->exchange.target->path, site->preset->json_path)) {
+	if (site->preset->json_path &&
+	    span_is(visit->exchange.target->path, site->preset->json_path)) {
 		chosen.status = site->preset->json_status;
 		chosen.is_json = true;
 	}

@@ -38,8 +38,9 @@ static void warn_of_line(void *arg, size_t line, const char *text)
 	log_end();
 }
 
-static enum status read_allow_file(struct site *site, const struct value_file *given, struct span domain,
-				   const struct allow_file **out, struct error *err)
+static enum status read_allow_file(struct site *site, const struct value_file *given,
+				   struct span domain, const struct allow_file **out,
+				   struct error *err)
 {
 	struct allow_file *file = NULL;
 	enum status status = OK;
@@ -58,7 +59,8 @@ static enum status read_allow_file(struct site *site, const struct value_file *g
 		if (!file)
 			return error_fail(err, "no memory for an allow-file");
 	} else {
-		status = allow_file_parse(given->bytes, domain, warn_of_line, given->path, &file, err);
+		status = allow_file_parse(given->bytes, domain, warn_of_line, given->path, &file,
+					  err);
 		if (status != OK)
 			error_context(err, "allow-file %s", given->path);
 	}
@@ -88,11 +90,13 @@ static enum status set_name(struct site *site, const char *name, struct error *e
 	copy[0] = '.';
 	memcpy(copy + 1, host.text, host.size + 1u);
 	site->name_memory = copy;
-	site->name = site->is_wildcard ? span_make(copy, host.size + 1u) : span_make(copy + 1, host.size);
+	site->name = site->is_wildcard ? span_make(copy, host.size + 1u)
+				       : span_make(copy + 1, host.size);
 	return OK;
 }
 
-static enum status set_dialects(struct site *site, const struct value_texts *given, struct error *err)
+static enum status set_dialects(struct site *site, const struct value_texts *given,
+				struct error *err)
 {
 	size_t i;
 
@@ -101,15 +105,18 @@ static enum status set_dialects(struct site *site, const struct value_texts *giv
 		unsigned bit;
 
 		if (!dialect_parse(span_of(given->at[i]), &bit))
-			return error_refuse(err, "no dialect \"%s\"; there are %s", given->at[i], dialect_names());
+			return error_refuse(err, "no dialect \"%s\"; there are %s", given->at[i],
+					    dialect_names());
 		site->dialects |= bit;
 	}
 	if ((site->dialects & DIALECT_NGINX) && (site->dialects & DIALECT_MATTERMOST))
-		return error_refuse(err, "dialects nginx and mattermost give one header two values; choose one of them");
+		return error_refuse(err, "dialects nginx and mattermost give one header two "
+					 "values; choose one of them");
 	return OK;
 }
 
-static enum status set_preset(struct site *site, const struct site_options *given, struct error *err)
+static enum status set_preset(struct site *site, const struct site_options *given,
+			      struct error *err)
 {
 	const char *name = given->preset ? given->preset : "generic";
 
@@ -117,15 +124,20 @@ static enum status set_preset(struct site *site, const struct site_options *give
 	if (!site->preset)
 		return error_refuse(err, "no preset \"%s\"; there are %s", name, preset_names());
 	if (site->preset->needs_allow_file && !given->allow_file.path)
-		return error_refuse(err, "preset \"%s\" needs an allow-file: one device id a line", name);
-	site->missing_status = given->missing_status ? (uint16_t)given->missing_status : site->preset->missing_status;
-	if (site->missing_status != 400 && site->missing_status != 401 && site->missing_status != 403)
-		return error_refuse(err, "missing-status is 403, 400 or 401, not %d", given->missing_status);
+		return error_refuse(err, "preset \"%s\" needs an allow-file: one device id a line",
+				    name);
+	site->missing_status = given->missing_status ? (uint16_t)given->missing_status
+						     : site->preset->missing_status;
+	if (site->missing_status != 400 && site->missing_status != 401 &&
+	    site->missing_status != 403)
+		return error_refuse(err, "missing-status is 403, 400 or 401, not %d",
+				    given->missing_status);
 	return set_dialects(site, &given->dialects, err);
 }
 
 static struct rule_options rule_of(const char *path, int mode, const struct value_texts *who,
-				   const struct value_file *file, const struct allow_file *allow_file)
+				   const struct value_file *file,
+				   const struct allow_file *allow_file)
 {
 	return (struct rule_options){.path = path,
 				     .no_certificate = (enum no_certificate)mode,
@@ -134,8 +146,8 @@ static struct rule_options rule_of(const char *path, int mode, const struct valu
 				     .allow_path = file->path};
 }
 
-static enum status set_policy(struct site *site, const struct site_options *given, struct span domain,
-			      struct error *err)
+static enum status set_policy(struct site *site, const struct site_options *given,
+			      struct span domain, struct error *err)
 {
 	struct rule_options *rules = NULL;
 	const struct allow_file *file;
@@ -172,7 +184,8 @@ static bool is_row_of(const struct route_service *row, const struct site_options
 
 static int longest_first(const void *a, const void *b)
 {
-	size_t one = ((const struct site_route *)a)->path.size, other = ((const struct site_route *)b)->path.size;
+	size_t one = ((const struct site_route *)a)->path.size,
+	       other = ((const struct site_route *)b)->path.size;
 
 	return one == other ? 0 : one < other ? 1 : -1;
 }
@@ -237,7 +250,8 @@ static enum status index_names(struct routes *routes, struct error *err)
 	qsort(routes->by_name, routes->count, sizeof *routes->by_name, compare_sites);
 	for (i = 1; i < routes->count; i++)
 		if (span_equals(routes->by_name[i - 1]->name, routes->by_name[i]->name))
-			return error_refuse(err, "site \"%.*s\": it is there twice", SPAN_PRINT(routes->by_name[i]->name));
+			return error_refuse(err, "site \"%.*s\": it is there twice",
+					    SPAN_PRINT(routes->by_name[i]->name));
 	return OK;
 }
 
@@ -249,12 +263,13 @@ static void compare_rules(struct routes *routes)
 	for (i = 0; i < routes->count; i++) {
 		struct site *site = &routes->sites[i];
 
-		for (j = 0; memcmp(policy_digest(routes->sites[j].policy), policy_digest(site->policy),
-				   POLICY_DIGEST_SIZE) != 0;)
+		for (j = 0; memcmp(policy_digest(routes->sites[j].policy),
+				   policy_digest(site->policy), POLICY_DIGEST_SIZE) != 0;)
 			j++;
 		site->rules_class = (unsigned)j;
 		site->number = (uint32_t)i;
-		if (!routes->strictest || policy_mode(site->policy) < policy_mode(routes->strictest->policy))
+		if (!routes->strictest ||
+		    policy_mode(site->policy) < policy_mode(routes->strictest->policy))
 			routes->strictest = site;
 	}
 }
@@ -269,14 +284,16 @@ static enum status make_digest(struct routes *routes, struct error *err)
 	for (i = 0; i < routes->count; i++) {
 		/* Terminated: names hold no byte 0 and digests have one size, so no two lists look alike. */
 		parts[2 * i] = span_make(routes->sites[i].name.at, routes->sites[i].name.size + 1);
-		parts[2 * i + 1] = span_make(policy_digest(routes->sites[i].policy), POLICY_DIGEST_SIZE);
+		parts[2 * i + 1] =
+			span_make(policy_digest(routes->sites[i].policy), POLICY_DIGEST_SIZE);
 	}
 	digest_sha256_parts(parts, 2 * routes->count, routes->digest);
 	free(parts);
 	return OK;
 }
 
-static enum status set_trusted(struct routes *routes, const struct value_texts *given, struct error *err)
+static enum status set_trusted(struct routes *routes, const struct value_texts *given,
+			       struct error *err)
 {
 	if (given->count > NETWORKS_MOST)
 		return error_refuse(err, "more than %d trusted proxies", NETWORKS_MOST);
@@ -284,8 +301,8 @@ static enum status set_trusted(struct routes *routes, const struct value_texts *
 	if (!routes->trusted)
 		return error_fail(err, "no memory for trusted proxies");
 	for (; routes->trusted_count < given->count; routes->trusted_count++) {
-		if (network_parse(span_of(given->at[routes->trusted_count]), &routes->trusted[routes->trusted_count],
-				  err) != OK) {
+		if (network_parse(span_of(given->at[routes->trusted_count]),
+				  &routes->trusted[routes->trusted_count], err) != OK) {
 			error_context(err, "trusted-proxies");
 			return REFUSED;
 		}
@@ -294,7 +311,8 @@ static enum status set_trusted(struct routes *routes, const struct value_texts *
 }
 
 static enum status add_site(struct routes *routes, const struct site_options *given,
-			    const struct route_service *services, size_t service_count, struct error *err)
+			    const struct route_service *services, size_t service_count,
+			    struct error *err)
 {
 	struct site *site = &routes->sites[routes->count++];
 	enum status status;
@@ -310,7 +328,8 @@ done:
 }
 
 static enum status fill(struct routes *routes, const struct door_options *options,
-			const struct route_service *services, size_t service_count, struct error *err)
+			const struct route_service *services, size_t service_count,
+			struct error *err)
 {
 	enum status status = OK;
 	size_t i;
@@ -339,7 +358,9 @@ enum status routes_new(const struct door_options *options, const struct route_se
 	enum status status;
 
 	if (options->site_count == 0)
-		return error_refuse(err, "there is no site: write one, as in site \"chat.example.com\" { ... }");
+		return error_refuse(
+			err,
+			"there is no site: write one, as in site \"chat.example.com\" { ... }");
 	if (options->site_count > SITES_MOST)
 		return error_refuse(err, "more than %d sites", SITES_MOST);
 	routes = calloc(1, sizeof *routes);

@@ -42,7 +42,8 @@ static void log_lost(const struct dialect_facts *facts, const struct card *card,
 		if (bit == DIALECT_MATTERMOST && card->slash_trouble.size > 0)
 			log_text("text", card->slash_trouble);
 		else
-			log_text("text", SPAN("a value that this dialect cannot say, or the certificate is not at hand"));
+			log_text("text", SPAN("a value that this dialect cannot say, or the "
+					      "certificate is not at hand"));
 		log_end();
 	}
 }
@@ -188,10 +189,12 @@ static bool lines_still_hold(const struct visit *visit, const struct lines_key *
 	const struct lines_key *old = &guest->lines_of;
 
 	return guest->lines_hold && old->routes_number == key->routes_number &&
-	       old->generation == key->generation && old->site == key->site && old->card == key->card &&
-	       old->group_set == key->group_set && old->is_known == key->is_known &&
-	       span_equals(visit->exchange.request->host,
-			   span_make(guest->lines.at + guest->lines_host_at, guest->lines_host_size));
+	       old->generation == key->generation && old->site == key->site &&
+	       old->card == key->card && old->group_set == key->group_set &&
+	       old->is_known == key->is_known &&
+	       span_equals(
+		       visit->exchange.request->host,
+		       span_make(guest->lines.at + guest->lines_host_at, guest->lines_host_size));
 }
 
 enum refusal visit_prepare_lines(struct visit *visit)
@@ -242,7 +245,8 @@ void visit_facts(struct exchange *exchange, struct visit_facts *out)
 	struct guest *guest = visit->guest;
 	struct card card;
 
-	*out = (struct visit_facts){.device = {"", 0}, .person = {"", 0}, .email = {"", 0}, .label = {"", 0}};
+	*out = (struct visit_facts){
+		.device = {"", 0}, .person = {"", 0}, .email = {"", 0}, .label = {"", 0}};
 	if (!identity_is_known(&visit->who) || !guest->door->roster ||
 	    !roster_card(guest->door->roster, &guest->standing, &card))
 		return;

@@ -96,7 +96,8 @@ const struct site *guest_handshake_site(struct guest *guest)
 	if (guest->handshake && guest->routes_number == door->routes_number)
 		return guest->handshake;
 	guest->routes_number = door->routes_number;
-	guest->is_trusted_proxy = routes_trusts(door->routes, connection_peer(connection_of_guest(guest)));
+	guest->is_trusted_proxy =
+		routes_trusts(door->routes, connection_peer(connection_of_guest(guest)));
 	peer.server_name = (struct span){"", 0};
 	if (guest->is_secure && !door->peer(connection_of_guest(guest), &peer))
 		peer.server_name = (struct span){"", 0};
@@ -144,8 +145,9 @@ static enum refusal refusal_of_verdict(enum verdict verdict, enum who who)
 	return REFUSAL_NOT_ALLOWED;
 }
 
-static enum refusal judge(const struct door *door, const struct site *site, const struct identity *who,
-			  struct span path, struct span other, enum refusal *watched)
+static enum refusal judge(const struct door *door, const struct site *site,
+			  const struct identity *who, struct span path, struct span other,
+			  enum refusal *watched)
 {
 	struct judgement judgement = policy_decide(site->policy, path, other, who, door->roster);
 	enum refusal why = refusal_of_verdict(judgement.verdict, who->who);
@@ -163,7 +165,8 @@ static __attribute__((noinline)) enum refusal judge_both_readings(struct visit *
 
 	if (target_other_reading(target, room, sizeof room, &other, NULL) != OK)
 		return REFUSAL_BAD_REQUEST;
-	return judge(visit->guest->door, visit->site, &visit->who, target->path, other, &visit->watched);
+	return judge(visit->guest->door, visit->site, &visit->who, target->path, other,
+		     &visit->watched);
 }
 
 /* -- the rooms -- */
@@ -184,7 +187,8 @@ static int identify(struct visit *visit)
  * will be asked for here. A connection that is to end begins nothing new. */
 static int limit(struct visit *visit)
 {
-	return visit->guest->ended_for == REFUSAL_NONE ? ROOM_AUTHORIZE : deny(visit, visit->guest->ended_for);
+	return visit->guest->ended_for == REFUSAL_NONE ? ROOM_AUTHORIZE
+						       : deny(visit, visit->guest->ended_for);
 }
 
 static int authorize(struct visit *visit)
@@ -198,7 +202,8 @@ static int authorize(struct visit *visit)
 	if (target_is_ambiguous(target))
 		why = judge_both_readings(visit);
 	else
-		why = judge(visit->guest->door, visit->site, &visit->who, target->path, SPAN(""), &visit->watched);
+		why = judge(visit->guest->door, visit->site, &visit->who, target->path, SPAN(""),
+			    &visit->watched);
 	return why == REFUSAL_NONE ? ROOM_SERVE : deny(visit, why);
 }
 
@@ -263,14 +268,16 @@ void walk_begin(struct visit *visit, struct guest *guest)
 
 /* -- again, when something has changed -- */
 
-static enum refusal judge_again_by(struct visit *visit, struct span host, struct span path, struct span other)
+static enum refusal judge_again_by(struct visit *visit, struct span host, struct span path,
+				   struct span other)
 {
 	struct identity who = guest_identify(visit->guest);
 	const struct site *site;
 	enum refusal why, watched;
 
 	why = find_site(visit->guest, host, &site);
-	return why != REFUSAL_NONE ? why : judge(visit->guest->door, site, &who, path, other, &watched);
+	return why != REFUSAL_NONE ? why
+				   : judge(visit->guest->door, site, &who, path, other, &watched);
 }
 
 static __attribute__((noinline)) enum refusal judge_again_ambiguous(struct visit *visit)
@@ -289,11 +296,13 @@ enum refusal walk_judge_again(struct visit *visit)
 	if (!visit->is_served)
 		return REFUSAL_NONE;
 	if (visit->is_tunnel)
-		return visit->memory ? judge_again_by(visit, visit->memory->host, visit->memory->path, visit->memory->other)
+		return visit->memory ? judge_again_by(visit, visit->memory->host,
+						      visit->memory->path, visit->memory->other)
 				     : REFUSAL_CLOSED;
 	if (target_is_ambiguous(visit->exchange.target))
 		return judge_again_ambiguous(visit);
-	return judge_again_by(visit, visit->exchange.request->host, visit->exchange.target->path, SPAN(""));
+	return judge_again_by(visit, visit->exchange.request->host, visit->exchange.target->path,
+			      SPAN(""));
 }
 
 static struct span keep(char **at, struct span text)
@@ -318,9 +327,11 @@ void walk_into_tunnel(struct visit *visit)
 	visit->is_tunnel = true;
 	score_add(visit->guest->door->score, SCORE_WEBSOCKETS, 1);
 	score_add(visit->guest->door->score, SCORE_LIVE_TUNNELS, 1);
-	if (target_is_ambiguous(target) && target_other_reading(target, room, sizeof room, &other, NULL) != OK)
+	if (target_is_ambiguous(target) &&
+	    target_other_reading(target, room, sizeof room, &other, NULL) != OK)
 		return;
-	memory = malloc(sizeof *memory + request->method_name.size + request->host.size + target->path.size + other.size);
+	memory = malloc(sizeof *memory + request->method_name.size + request->host.size +
+			target->path.size + other.size);
 	if (!memory)
 		return;
 	at = memory->bytes;
