@@ -69,7 +69,7 @@ static void lease_end(struct lease *lease)
 		pool->figures.idle--;
 		break;
 	case LENT:
-		pool->figures.lent--;
+		(*(lease->is_apart ? &pool->figures.apart : &pool->figures.lent))--;
 		break;
 	}
 	list_remove(&lease->in_pool);
@@ -393,6 +393,17 @@ enum status pool_lease(struct pool *pool, struct pool_wait *wait, enum lease_kin
 
 /* -- giving back -- */
 
+void lease_set_apart(struct lease *lease)
+{
+	struct pool *pool = lease->pool;
+
+	assert(lease->state == LENT && !lease->is_apart);
+	lease->is_apart = true;
+	pool->figures.lent--;
+	pool->figures.apart++;
+	staff(pool);
+}
+
 static void ended_one(struct pool *pool)
 {
 	if (pool->is_ending)
@@ -406,7 +417,7 @@ void lease_return(struct lease *lease, bool clean)
 	struct pool *pool = lease->pool;
 
 	assert(lease->state == LENT);
-	if (!clean || pool->is_ending || lease->keep <= 0 ||
+	if (!clean || pool->is_ending || lease->is_apart || lease->keep <= 0 ||
 	    pool->upstream->limits.idle_most == 0 ||
 	    now_of(pool) - lease->born >= pool->upstream->limits.age) {
 		lease_end(lease);

@@ -73,6 +73,7 @@ struct lease {
 	unsigned served;       /* exchanges before this one; 0: it has just been made */
 	unsigned tries;        /* addresses tried so far */
 	uint8_t state;
+	bool is_apart;
 	int64_t deadline;
 	struct timer timer;
 	struct dial *dial;
@@ -81,6 +82,8 @@ struct lease {
 
 /* When on_late is due, mono; INT64_MAX: never. A later deadline than before costs one store. */
 void lease_deadline(struct lease *lease, int64_t mono);
+/* It became a tunnel: it counts no more towards limits.most, which is for requests. */
+void lease_set_apart(struct lease *lease);
 /* Ends the loan; the caller forgets it. clean: the answer is complete, nothing behind it, both
  * sides keep it open: then it may be lent again. Else it is closed. */
 void lease_return(struct lease *lease, bool clean);
@@ -88,7 +91,7 @@ void lease_return(struct lease *lease, bool clean);
 void lease_cut(struct lease *lease);
 
 struct pool_figures {
-	unsigned idle, lent, dialling, waiting;
+	unsigned idle, lent, apart, dialling, waiting;
 	uint64_t made, reused, failed;
 };
 struct pool_figures pool_figures(const struct pool *pool);

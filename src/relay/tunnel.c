@@ -283,6 +283,7 @@ enum status tunnel_start(struct relay *relay, struct exchange *exchange, struct 
 	lease->on_ready = lease_ready;
 	lease->on_late = lease_late;
 	lease_deadline(lease, INT64_MAX);
+	lease_set_apart(lease);
 	if (lease->stream->source.fd >= 0)
 		probe_peer(lease->stream->source.fd);
 	exchange->service = &tunnel_service;

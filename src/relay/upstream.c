@@ -18,7 +18,7 @@ struct upstream_limits upstream_limits_default(void)
 		.wait = SECONDS(5),
 		.idle = SECONDS(50),
 		.age = SECONDS(3600),
-		.most = 512,
+		.most = 4096,
 		.idle_most = 64,
 		.waiting_most = 1024,
 	};

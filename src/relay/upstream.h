@@ -35,7 +35,7 @@ struct upstream_limits {
 	int64_t wait;         /* for a free connection when all are in use (503) */
 	int64_t idle;         /* an unused connection is closed after it */
 	int64_t age;          /* a connection older than it is not used again */
-	unsigned most;        /* connections in all, a worker */
+	unsigned most;        /* connections in all but tunnels, a worker */
 	unsigned idle_most;   /* unused ones kept, a worker */
 	unsigned waiting_most; /* requests that wait for a connection; further ones get 503 */
 };
@@ -51,7 +51,7 @@ struct upstream {
 	int64_t down_until; /* mono */
 };
 
-/* connect 5 s, first byte 60 s, quiet 10 min, wait 5 s, idle 50 s, age 1 h; 512 connections,
+/* connect 5 s, first byte 60 s, quiet 10 min, wait 5 s, idle 50 s, age 1 h; 4096 connections,
  * 64 idle, 1024 waiting. */
 struct upstream_limits upstream_limits_default(void);
 

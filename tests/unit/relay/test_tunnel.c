@@ -168,6 +168,30 @@ static void a_client_that_resets_takes_the_upstream_along(void **state)
 	assert_true(is_ended(stage.upstream));
 }
 
+static void a_tunnel_takes_no_requests_connection(void **state)
+{
+	(void)state;
+	struct upstream_limits limits = upstream_limits_default();
+	int tunnel, other;
+
+	limits.most = 1;
+	stage_limits(&limits);
+	open_tunnel();
+	tunnel = stage.upstream;
+	other = stage.client;
+	stage.upstream = -1;
+	stage_client();
+	assert_has(ask(GET), "GET /a?b=c");
+	assert_has(answer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), "\r\n\r\nok");
+	close(tunnel);
+	stage_turn();
+	assert_true(is_ended(other));
+	close(other);
+	stage_turn();
+	assert_int_equal(pool_figures(stage.relay->pools[0]).apart, 0);
+	assert_int_equal(pool_figures(stage.relay->pools[0]).idle, 1);
+}
+
 static void tunnels_have_a_ceiling(void **state)
 {
 	(void)state;
@@ -367,6 +391,7 @@ int main(void)
 		TEST(the_upstreams_end_is_the_clients),
 		TEST(the_clients_end_is_passed_on_and_may_be_answered),
 		TEST(a_client_that_resets_takes_the_upstream_along),
+		TEST(a_tunnel_takes_no_requests_connection),
 		TEST(tunnels_have_a_ceiling),
 		TEST(a_revocation_closes_at_the_next_boundary_wherever_it_comes),
 		TEST(a_frame_that_does_not_end_has_100_ms),
