@@ -24,6 +24,7 @@ struct init_options {
 	const char *site, *to, *listen, *preset, *recovery_file;
 	struct host_name name;
 	char certificate[600], key[600]; /* a public one's paths, or the own CA's */
+	char allow_file[600];
 	bool is_public;
 	char state[4096]; /* absolute */
 	const struct invocation *invocation;
@@ -100,6 +101,12 @@ static void write_listen(struct buffer *out, const struct init_options *given)
 		buffer_add_text(out, "listen = {\"0.0.0.0:8443\", \"[::]:8443\"}   # ports below 1024 need root\n");
 }
 
+/* A list of devices is what that preset is about. */
+static bool wants_allow_file(const struct init_options *given)
+{
+	return given->preset && strcmp(given->preset, "device-list") == 0;
+}
+
 static bool write_config(struct buffer *out, const struct init_options *given)
 {
 	const struct preset *preset = preset_find(span_of(given->preset ? given->preset : "generic"));
@@ -124,9 +131,14 @@ static bool write_config(struct buffer *out, const struct init_options *given)
 	buffer_add_text(out, "\n    key = ");
 	is_sayable &= config_quote(out, span_of(given->key));
 	buffer_add_text(out, "\n    no-certificate = explain                # drop: refuse the handshake; allow: public\n"
-			     "    # who = {\"staff\"}                        # groups that may enter; everyone with a device if not given\n"
-			     "    # allow-file = \"/etc/chatelaine/allow.txt\"  # one device id a line, watched\n"
-			     "}\n");
+			     "    # who = {\"staff\"}                        # groups that may enter; everyone with a device if not given\n");
+	if (wants_allow_file(given)) {
+		buffer_add_text(out, "    allow-file = ");
+		is_sayable &= config_quote(out, span_of(given->allow_file));
+		buffer_add_text(out, "   # one device id a line, watched\n}\n");
+	} else {
+		buffer_add_text(out, "    # allow-file = \"/etc/chatelaine/allow.txt\"  # one device id a line, watched\n}\n");
+	}
 	return is_sayable && buffer_is_whole(out);
 }
 
@@ -146,12 +158,15 @@ static enum status absolute_state(struct init_options *given, const char *state,
 
 static enum status make_house(struct init_options *given, struct error *err)
 {
-	struct house_file config = {.name = "chatelaine.conf", .mode = 0640};
+	struct house_file files[2] = {
+		{"chatelaine.conf", 0640, SPAN("")},
+		{"allow.txt", 0644, SPAN("# Devices that may enter, one id a line; \"chatelaine device list\" shows ids.\n")},
+	};
 	struct house_plan plan = {.state = given->state,
 				  .site = host_span(&given->name),
 				  .make_server_certificate = !given->is_public,
-				  .files = &config,
-				  .file_count = 1,
+				  .files = files,
+				  .file_count = wants_allow_file(given) ? 2 : 1,
 				  .reveal = reveal,
 				  .arg = given};
 	struct sandbox_user owner;
@@ -163,6 +178,7 @@ static enum status make_house(struct init_options *given, struct error *err)
 			 given->name.text);
 		snprintf(given->key, sizeof given->key, "%.300s/server/%s.key", given->state, given->name.text);
 	}
+	snprintf(given->allow_file, sizeof given->allow_file, "%.500s/allow.txt", given->state);
 	if (house_user_find(HOUSE_USER_AUTHORITY, &owner)) {
 		plan.change_owner = true;
 		plan.owner = owner.uid;
@@ -172,7 +188,7 @@ static enum status make_house(struct init_options *given, struct error *err)
 	if (!write_config(&text, given)) {
 		status = error_refuse(err, "a path or name has characters that a configuration cannot hold");
 	} else {
-		config.bytes = buffer_span(&text);
+		files[0].bytes = buffer_span(&text);
 		status = house_init(&plan, err);
 	}
 	buffer_release(&text);
