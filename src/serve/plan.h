@@ -20,6 +20,7 @@ struct plan {
 	uint32_t listen_count, watched_count;
 	struct address listen[PLAN_LISTEN_MOST];
 	struct sandbox_user gateway, authority;
+	uint32_t has_no_user; /* root, but nobody made the user chatelaine: the files' owner is used */
 	char state[PATH_MAX];
 	char watched[PLAN_WATCHED_MOST][PATH_MAX]; /* files that the bundles hold, and the config file */
 };

@@ -282,9 +282,7 @@ enum status settings_plan(const struct settings *settings, const char *path, str
 		out->listen[out->listen_count++] = house->listen.at[i];
 	snprintf(out->state, sizeof out->state, "%s", house->state);
 	house_user_choose(HOUSE_USER_AUTHORITY, house->state, &out->authority, &is_fallback);
-	if (is_fallback)
-		log_say(LOG_WARNING, "user", "there is no user chatelaine; the authority runs as the owner of %s without "
-			"capabilities. Better: adduser --system --group chatelaine", house->state);
+	out->has_no_user = is_fallback;
 	house_user_choose(HOUSE_USER_GATEWAY, house->state, &out->gateway, &is_fallback);
 	snprintf(out->watched[out->watched_count++], PATH_MAX, "%s", path);
 	files = config_files_loaded(settings->files, &count);

@@ -383,6 +383,10 @@ static void on_prepared(struct preparation *preparation, const struct prepared *
 
 	if (prepared && is_first) {
 		supervisor->prepared = *prepared;
+		if (prepared->plan.has_no_user)
+			log_say(LOG_WARNING, "user", "there is no user chatelaine: the authority runs as root without "
+				"capabilities. Better: adduser --system --group chatelaine; adduser --system --group "
+				"chatelaine-gateway; chown -R chatelaine: %s", prepared->plan.state);
 		if (open_house(supervisor, &err) != OK) {
 			fprintf(stderr, "chatelaine: %s\n", err.text);
 			stop(supervisor, 1);
