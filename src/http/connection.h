@@ -51,7 +51,8 @@ uint64_t connection_exchanges(const struct connection *connection);
 /* True from connection_end (or the client's going) on: it counts as closed. */
 bool connection_is_ending(const struct connection *connection);
 
-/* The connection ends with ENDED_EXPIRED at `mono` (microseconds), whatever goes on; INT64_MAX: no end. */
+/* The connection ends with ENDED_EXPIRED at `mono` (microseconds), whatever goes on; INT64_MAX: no
+ * end. */
 void connection_set_end(struct connection *connection, int64_t mono);
 /* End it by decision. Inline: nothing more is read from the client, nothing more of an answer is
  * written. At this turn's end: upstreams are cut (service->revoke or cancel), a tunnel may say its

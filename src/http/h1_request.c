@@ -328,6 +328,8 @@ static enum status read_through(struct h1 *h1, size_t *got)
 		h1->body_left -= *got;
 	show_up(h1, span_make(host->receive, *got), !is_tunnel && h1->body_left == 0);
 	body_settle(up);
+	if (up->flow == FLOW_FAILED)
+		connection_abort(h1->base.connection, up->why);
 	return OK;
 }
 

@@ -10,7 +10,7 @@
 #include "http/exchange.h"
 #include "http/h1_parts.h"
 
-enum { SLABS_KEPT = 64, BULK_KEPT = 4 };
+enum { SLABS_KEPT = 128, BULK_KEPT = 4 };
 
 void http_limits_default(struct http_limits *limits)
 {

@@ -29,7 +29,8 @@ struct service {
 	/* Must end in exchange_answer, exchange_upgrade, exchange_hand_over or a failed `down`, sooner
 	 * or later. May do so inline. */
 	void (*open)(struct exchange *);
-	void (*on_up)(struct exchange *);   /* NULL: bytes of the request are not wanted; they are thrown away */
+	/* NULL: bytes of the request are not wanted; they are thrown away. */
+	void (*on_up)(struct exchange *);
 	void (*on_room)(struct exchange *); /* NULL: nothing to do */
 	/* Client gone, late or bad, or an ending that allows no last word: forget it now, cut the far
 	 * side. May not call back into the exchange. NULL: nothing to do. */

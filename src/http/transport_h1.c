@@ -194,6 +194,8 @@ static void upgrade(struct exchange *exchange, const struct head *answer)
 		exchange->up.window = early;
 		body_settle(&exchange->up);
 		body_notify(&exchange->up);
+		if (exchange->up.flow == FLOW_FAILED)
+			connection_abort(h1->base.connection, exchange->up.why);
 	}
 	slab_give(&host->heads, h1->block);
 	h1->block = NULL;

@@ -395,6 +395,21 @@ static void without_memory_for_a_head_the_connection_ends(void **state)
 	house_close();
 }
 
+static void without_memory_for_a_body_the_connection_ends(void **state)
+{
+	(void)state;
+	house_open(&holder);
+	house.host.spills.ceiling = 0;
+	house_connect();
+	house_say("POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n");
+	assert_non_null(house.held);
+	house_say("half");
+	assert_int_equal(house.closed_why, ENDED_OURS);
+	assert_int_equal(house.cancelled, 1);
+	house_leave();
+	house_close();
+}
+
 static void expect_plain(const char *request, const char *part, const char *not_part)
 {
 	struct buffer out;
@@ -448,6 +463,7 @@ int main(void)
 		cmocka_unit_test(the_guest_is_zeroed_and_finds_its_connection),
 		cmocka_unit_test(too_many_connections_are_refused),
 		cmocka_unit_test(without_memory_for_a_head_the_connection_ends),
+		cmocka_unit_test(without_memory_for_a_body_the_connection_ends),
 		cmocka_unit_test(plain_http_is_told_the_https_address),
 	};
 
