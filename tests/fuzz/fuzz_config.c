@@ -1,0 +1,25 @@
+/* A config of every kind of key: read, or refused with a place; nothing leaks either way. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config_files.h"
+#include "config/sample_rows.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct sample sample;
+	struct config_files *files;
+	struct error err = {""};
+
+	memset(&sample, 0, sizeof sample);
+	if (config_files_from_map(sample_files, &files, &err) != OK)
+		abort();
+	if (config_parse(&sample_rows, "fuzz.conf", span_make(data, size), files, &sample, &err) != OK &&
+	    strncmp(err.text, "fuzz.conf:", 10) != 0)
+		abort();
+	sample_release(&sample);
+	config_files_free(files);
+	return 0;
+}
