@@ -13,6 +13,7 @@
 #include "authority/house.h"
 #include "authority/house_files.h"
 #include "authority/publish.h"
+#include "authority/server_certificate.h"
 #include "authority/state_lock.h"
 #include "authority/turn.h"
 #include "base/clock.h"
@@ -22,7 +23,7 @@
 #include "registry/audit_record.h"
 #include "registry/deed_record.h"
 
-enum { DEEDS_KEPT = 7 * 86400, BEAT_MS = 1000 };
+enum { DEEDS_KEPT = 7 * 86400, BEAT_MS = 1000, CHORE_MS = 3600000 };
 
 void authority_device_text(const struct authority *authority, const uint8_t id[REGISTRY_ID_SIZE],
 			   char out[static DEVICE_ID_TEXT])
@@ -106,6 +107,19 @@ static void on_beat(struct timer *timer)
 	timer_set(loop_timers(authority->loop), &authority->beat, now->mono + MILLISECONDS(BEAT_MS));
 }
 
+static void on_chore(struct timer *timer)
+{
+	struct authority *authority = OWNER_OF(timer, struct authority, chore);
+	struct error err;
+
+	turn_commit(authority);
+	server_certificate_renew_due(authority);
+	if (forget_old_deeds(authority, &err) != OK)
+		log_say(LOG_ERROR, "chore", "%s", err.text);
+	timer_set(loop_timers(authority->loop), &authority->chore,
+		  loop_now(authority->loop)->mono + MILLISECONDS(CHORE_MS));
+}
+
 static struct authority *authority_new(const struct authority_options *options)
 {
 	struct authority *authority = calloc(1, sizeof *authority);
@@ -125,6 +139,7 @@ static struct authority *authority_new(const struct authority_options *options)
 	list_init(&authority->deeds);
 	task_init(&authority->end_of_turn, end_of_turn);
 	timer_init(&authority->beat, on_beat);
+	timer_init(&authority->chore, on_chore);
 	return authority;
 }
 
@@ -167,6 +182,7 @@ void authority_free(struct authority *authority)
 	gateway_channel_close_all(authority);
 	task_cancel(&authority->end_of_turn);
 	timer_stop(&authority->beat);
+	timer_stop(&authority->chore);
 	roster_free(authority->old_roster);
 	roster_free(authority->roster);
 	json_decref(authority->refused_rows);
@@ -185,6 +201,7 @@ enum status authority_attach(struct authority *authority, struct loop *loop, str
 	(void)err;
 	authority->loop = loop;
 	on_beat(&authority->beat);
+	on_chore(&authority->chore);
 	return OK;
 }
 

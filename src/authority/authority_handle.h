@@ -60,7 +60,8 @@ struct authority {
 	unsigned deed_count;
 	int64_t turn_began; /* mono */
 	struct task end_of_turn;
-	struct timer beat; /* roster_touch, once a second */
+	struct timer beat;  /* roster_touch, once a second */
+	struct timer chore; /* hourly: server certificates, old deeds */
 };
 
 /* HEX32.d.TRUST */

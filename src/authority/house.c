@@ -11,6 +11,7 @@
 
 #include "authority/entry_check.h"
 #include "authority/house_files.h"
+#include "authority/server_certificate.h"
 #include "authority/state_lock.h"
 #include "base/encode.h"
 #include "base/fault.h"
@@ -140,45 +141,16 @@ done:
 	return status;
 }
 
-static enum status save_server(struct making *making, const struct certificate *certificate,
-			       const struct key *key, struct error *err)
-{
-	char name[SITE_MOST + 32];
-	struct buffer chain;
-	enum status status;
-
-	buffer_init(&chain, SMALL_FILE_MOST);
-	certificate_write_pem(certificate, &chain);
-	certificate_write_pem(signer_certificate(making->issuing), &chain);
-	snprintf(name, sizeof name, SERVER_FOLDER "/%s.pem", making->site);
-	TRY(put(making, name, 0644, buffer_span(&chain), err));
-	snprintf(name, sizeof name, SERVER_FOLDER "/%s.key", making->site);
-	TRY(put_key(making, name, key, err));
-done:
-	buffer_release(&chain);
-	return status;
-}
-
 static enum status make_server_certificate(struct making *making, struct error *err)
 {
-	struct span host = span_of(making->site);
-	struct subject_facts facts = {.house = span_of(making->trust_domain), .hosts = &host, .host_count = 1};
-	const struct profile *profile = profile_get(PROFILE_SERVER);
-	struct certificate *certificate = NULL;
-	struct key *key = NULL;
 	char path[PATH_MAX];
 	enum status status;
 
 	TRY(house_path(making->unfinished, SERVER_FOLDER, path, err));
 	TRY(folder_make(path, 0755, err));
-	if (!making->plan->make_server_certificate)
-		goto done;
-	TRY(key_generate(profile->key, &key, err));
-	TRY(signer_sign(making->issuing, profile, &facts, key, 0, &certificate, err));
-	TRY(save_server(making, certificate, key, err));
+	if (making->plan->make_server_certificate)
+		TRY(server_certificate_make(making->issuing, span_of(making->trust_domain), making->site, path, err));
 done:
-	certificate_free(certificate);
-	key_free(key);
 	return status;
 }
 

@@ -10,8 +10,9 @@
 #include "registry/certificate_record.h"
 
 /* The next authority takes over while the present one still outlives the longest leaf. */
-static const struct signer *choose_signer(const struct authority *authority, const struct profile *profile)
+const struct signer *authority_signer(const struct authority *authority, enum profile_kind kind)
 {
+	const struct profile *profile = profile_get(kind);
 	int64_t now = clock_seconds();
 	int64_t longest = now + profile->life + profile->life / 100 * profile->jitter;
 	const struct certificate_facts *present = certificate_facts(signer_certificate(authority->issuing));
@@ -144,7 +145,7 @@ enum status authority_issue(struct authority *authority, const struct issue_wish
 		facts.email = span_of(wish->person->email);
 	}
 	TRY(check_key_is_free(authority, wish, err));
-	TRY(signer_sign(choose_signer(authority, profile), profile, &facts, wish->public_key, 0, &certificate,
+	TRY(signer_sign(authority_signer(authority, wish->profile), profile, &facts, wish->public_key, 0, &certificate,
 			err));
 	/* Record before release: nobody can revoke what nobody wrote down. */
 	TRY(record(authority, wish, certificate, err));

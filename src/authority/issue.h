@@ -11,6 +11,7 @@
 #include "registry/person_record.h"
 
 struct authority;
+struct signer;
 
 struct issue_wish {
 	enum profile_kind profile;
@@ -23,6 +24,8 @@ struct issue_wish {
  * Caller frees *out. */
 MUST_CHECK enum status authority_issue(struct authority *authority, const struct issue_wish *wish,
 				       struct certificate **out, struct error *err);
+/* Who signs that profile today. Borrowed. */
+const struct signer *authority_signer(const struct authority *authority, enum profile_kind profile);
 /* What stands behind a leaf: the issuing authority that signed it, and the root. Owned; release it. */
 MUST_CHECK enum status authority_chain(struct authority *authority, const struct certificate *leaf,
 				       struct certificate_list *out, struct error *err);

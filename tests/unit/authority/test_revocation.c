@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "authority/authority_handle.h"
+#include "authority/house_files.h"
 #include "base/encode.h"
 #include "base/random.h"
 #include "bridge/ask.h"
@@ -524,6 +525,38 @@ static void a_gateway_may_ask_for_the_roster_and_say_who_was_seen(void **unused)
 	assert_true(number_of("seen") > 1600000000);
 }
 
+/* Its file is the same before and after, but for what is due. */
+static int64_t server_ends(void)
+{
+	struct certificate *certificate = NULL;
+	struct error err;
+	int64_t ends;
+
+	FINE(house_load_certificate(state, "server/chat.example.com.pem", &certificate, &err));
+	ends = certificate_facts(certificate)->not_after;
+	certificate_free(certificate);
+	return ends;
+}
+
+static void a_server_certificate_is_renewed_in_time(void **unused)
+{
+	int64_t before = server_ends();
+
+	(void)unused;
+	skipped = SECONDS(50 * 86400);
+	turns(5);
+	assert_int_equal(server_ends(), before);
+	skipped = SECONDS(61 * 86400);
+	turns(5);
+	assert_true(server_ends() > before + 60 * 86400);
+	/* A pair that does not fit, as a crash between the two files leaves it. */
+	before = server_ends();
+	assert_int_equal(run_shell("cp %s/issuing.key %s/server/chat.example.com.key", state, state), 0);
+	skipped += SECONDS(2 * 86400);
+	turns(5);
+	assert_true(server_ends() > before);
+}
+
 /* kill -9 at random moments: what was answered is known, what is known has its audit record. */
 static void after_kill_9_nothing_issued_is_unknown(void **unused)
 {
@@ -611,6 +644,7 @@ int main(void)
 		TEST(live_connections_are_counted),
 		TEST(a_larger_roster_is_handed_over_and_the_old_one_kept_up),
 		TEST(a_gateway_may_ask_for_the_roster_and_say_who_was_seen),
+		TEST(a_server_certificate_is_renewed_in_time),
 		cmocka_unit_test_setup_teardown(after_kill_9_nothing_issued_is_unknown, set_up_house, tear_down),
 	};
 
