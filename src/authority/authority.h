@@ -62,8 +62,9 @@ struct loop;
 struct authority_options {
 	const char *state;    /* the folder that house_init made */
 	uint32_t roster_room; /* certificates at most; 0: 100,000 or twice what is there */
-	/* A gateway did not acknowledge a revocation in 500 ms: end its process at once. It counts as
-	 * done when its channel closes. NULL: nobody can. */
+	/* A gateway did not acknowledge a revocation in 500 ms, or its channel has closed: end its process at
+	 * once, if it lives, for nothing can be told to it any more. It counts as done when its channel
+	 * closes. NULL: nobody can. */
 	void (*kill_gateway)(void *arg, unsigned gateway);
 	void *arg;
 };
@@ -78,8 +79,9 @@ void authority_free(struct authority *authority);
 /* From now on it works in `loop`'s turns; before the first gateway or command. */
 MUST_CHECK enum status authority_attach(struct authority *authority, struct loop *loop, struct error *err);
 /* A channel to gateway process number `gateway`: the supervisor's number for that one process, never
- * used twice while one with it lives (draining ones live). Takes fd, also on failure. It is sent the
- * roster at once. */
+ * used twice while one with it lives (draining ones live). Words for people name it by its slot, which is
+ * gateway % GATEWAY_SLOTS. Takes fd, also on failure. It is sent the roster at once. */
+enum { GATEWAY_SLOTS = 256 };
 MUST_CHECK enum status authority_add_gateway(struct authority *authority, unsigned gateway, int fd,
 					     struct error *err);
 /* An accepted command's connection. Takes fd, also on failure. It must say hello with the token within

@@ -29,6 +29,7 @@ struct gateway {
 	struct channel *channel; /* NULL once it has closed */
 	unsigned number;
 	bool has_roster; /* it acknowledged the present one */
+	bool is_ended;   /* the supervisor was told to */
 	struct link in_authority; /* owner: authority.gateways */
 };
 

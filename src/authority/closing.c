@@ -49,9 +49,9 @@ static void add_result(struct closing *closing)
 		const struct share *share = &closing->shares[i];
 
 		if (share->is_silent)
-			json_array_append_new(silent, json_integer(share->gateway));
+			json_array_append_new(silent, json_integer(share->gateway % GATEWAY_SLOTS));
 		if (!share->is_done)
-			json_array_append_new(living, json_integer(share->gateway));
+			json_array_append_new(living, json_integer(share->gateway % GATEWAY_SLOTS));
 	}
 	json_object_set_new(closing->words, "closed", json_integer((json_int_t)closing->closed));
 	json_object_set_new(closing->words, "gateways", json_integer(closing->share_count));

@@ -16,7 +16,8 @@ void gateway_channel_kill(struct gateway *gateway, const char *why)
 {
 	struct authority *authority = gateway->authority;
 
-	log_say(LOG_ERROR, "gateway-silent", "gateway %u: %s", gateway->number, why);
+	log_say(LOG_ERROR, "gateway-silent", "gateway %u is ended: %s", gateway->number % GATEWAY_SLOTS, why);
+	gateway->is_ended = true;
 	if (authority->options.kill_gateway)
 		authority->options.kill_gateway(authority->options.arg, gateway->number);
 }
@@ -41,10 +42,16 @@ static void forget(struct gateway *gateway)
 static void on_closed(void *arg, struct channel *channel, const char *why)
 {
 	struct gateway *gateway = arg;
+	struct authority_options options = gateway->authority->options;
+	unsigned number = gateway->number;
+	bool is_ended = gateway->is_ended;
 
 	(void)channel;
-	log_say(LOG_INFO, "gateway-gone", "gateway %u: %s", gateway->number, why);
+	log_say(LOG_INFO, "gateway-gone", "gateway %u: %s", number % GATEWAY_SLOTS, why);
 	forget(gateway);
+	/* If it has not ended but lied or let go, no revocation would reach it. */
+	if (!is_ended && options.kill_gateway)
+		options.kill_gateway(options.arg, number);
 }
 
 void authority_gateway_gone(struct authority *authority, unsigned number)
@@ -135,12 +142,12 @@ enum status authority_add_gateway(struct authority *authority, unsigned number, 
 	if (find(authority, number)) {
 		close(fd);
 		free(gateway);
-		return error_fail(err, "gateway %u is there already", number);
+		return error_fail(err, "gateway %u is there already", number % GATEWAY_SLOTS);
 	}
 	gateway->authority = authority;
 	gateway->number = number;
 	list_init(&gateway->in_authority);
-	snprintf(peer, sizeof peer, "gateway %u", number);
+	snprintf(peer, sizeof peer, "gateway %u", number % GATEWAY_SLOTS);
 	TRY(channel_new(authority->loop, fd, peer, on_closed, gateway, &gateway->channel, err));
 	TRY(question_serve(gateway->channel, &authority->table, ROLE_GATEWAY, NULL, err));
 	list_add_last(&authority->gateways, &gateway->in_authority);

@@ -41,7 +41,7 @@ static json_t *gateway_numbers(const struct authority *authority)
 	json_t *out = json_array();
 
 	LIST_EACH(it, &authority->gateways)
-		json_array_append_new(out, json_integer(OWNER_OF(it, struct gateway, in_authority)->number));
+		json_array_append_new(out, json_integer(OWNER_OF(it, struct gateway, in_authority)->number % GATEWAY_SLOTS));
 	return out;
 }
 

@@ -12,6 +12,15 @@
 
 enum { TEXT_MOST = 1024, PAGE = 100 };
 
+/* A certificate's name is "PERSON - LABEL - YEAR": with this inside, ann's "finance - phone" would be called as
+ * the phone of "ann - finance" is. */
+static enum status check_dashes(const char *name, struct error *err)
+{
+	return strstr(name, " - ") ? error_refuse(err, "the name \"%s\" may not have \" - \" in it: that stands between "
+						       "a person and a device in a certificate's name", name)
+				   : OK;
+}
+
 static enum status read_person(const json_t *words, struct person_record *out, struct error *err)
 {
 	const char *name, *email;
@@ -23,6 +32,7 @@ static enum status read_person(const json_t *words, struct person_record *out, s
 	TRY(words_text(words, "email", TEXT_MOST, &email, err));
 	TRY(words_flag(words, "admin", &admin, err));
 	TRY(entry_check_name(span_of(name), "name", out->name, sizeof out->name, err));
+	TRY(check_dashes(out->name, err));
 	TRY(entry_check_email(span_of(email), out->email, err));
 	TRY(entry_check_groups(json_object_get(words, "groups"), out->groups, err));
 	registry_new_id(out->id);

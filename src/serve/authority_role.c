@@ -19,7 +19,6 @@ struct authority_post {
 static void on_kill_gateway(void *arg, unsigned gateway)
 {
 	(void)arg;
-	log_say(LOG_WARNING, "gateway", "gateway %u did not confirm a revocation in time; it is ended", gateway);
 	/* A supervisor that is gone ends us all. */
 	if (order_send(FD_ORDERS, (struct order){ORDER_KILL_GATEWAY, gateway}, -1) != OK)
 		log_say(LOG_ERROR, "gateway", "the supervisor cannot be told");

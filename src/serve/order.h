@@ -13,9 +13,9 @@
 enum order_verb {
 	/* child to supervisor */
 	ORDER_READY = 1,    /* serving; number = 0 */
-	ORDER_KILL_GATEWAY, /* authority: gateway `number` did not acknowledge a revocation */
+	ORDER_KILL_GATEWAY, /* authority: nothing can be told to gateway `number`, of ORDER_CHANNEL */
 	/* supervisor to child */
-	ORDER_CHANNEL, /* + fd: gateway: the way to the authority; authority: to gateway `number` */
+	ORDER_CHANNEL, /* + fd: gateway: the way to the authority; authority: to gateway `number`, new each time */
 	ORDER_BUNDLE,  /* + fd: files changed; take the new ones if they are good */
 	ORDER_LOG,     /* + fd: write log lines there from now on */
 	ORDER_DRAIN,   /* accept no more, end when idle or after `number` seconds */

@@ -98,14 +98,14 @@ static enum status restrict_files(const char *folder, struct buffer *weaker, str
 /* What any process needs to compute, wait and end. */
 static const int common_calls[] = {
 	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(close), SCMP_SYS(dup),
-	SCMP_SYS(fstat), SCMP_SYS(lseek), SCMP_SYS(fcntl), SCMP_SYS(poll), SCMP_SYS(ppoll),
+	SCMP_SYS(fstat), SCMP_SYS(lseek), SCMP_SYS(poll), SCMP_SYS(ppoll),
 	SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_create1),
 	SCMP_SYS(munmap), SCMP_SYS(madvise), SCMP_SYS(mremap), SCMP_SYS(brk), SCMP_SYS(mlock),
 	SCMP_SYS(munlock), SCMP_SYS(futex), SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep),
 	SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday), SCMP_SYS(getrandom), SCMP_SYS(exit),
 	SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigaction),
 	SCMP_SYS(rt_sigprocmask), SCMP_SYS(restart_syscall), SCMP_SYS(getpid), SCMP_SYS(gettid),
-	SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(sched_yield), SCMP_SYS(tgkill),
+	SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(sched_yield),
 	SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
 	SCMP_SYS(shutdown), SCMP_SYS(getsockopt), SCMP_SYS(sysinfo),
 };
@@ -144,6 +144,27 @@ static int allow_memory(scmp_filter_ctx filter)
 				SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) |
 	       seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
 				SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+}
+
+/* To ourselves only: abort(3). Users may be shared, and started without root they all are. */
+static int allow_signals_to_itself(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+				SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+}
+
+/* Not F_SETOWN and F_SETSIG, by which the kernel sends signals to others. */
+static int allow_descriptor_flags(scmp_filter_ctx filter)
+{
+	static const int commands[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK,
+				       F_SETLK, F_SETLKW, F_ADD_SEALS, F_GET_SEALS};
+	int failed = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof commands / sizeof *commands; i++)
+		failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+					   SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
+	return failed;
 }
 
 /* glibc's fstat; with this flag and a name it tells at most that a file is there. */
@@ -190,7 +211,8 @@ static enum status restrict_calls(const int *calls, size_t count, bool internet,
 		return error_fail(err, "cannot make a system call filter");
 	failed = allow_all(filter, common_calls, sizeof common_calls / sizeof *common_calls) |
 		 allow_all(filter, calls, count) | allow_memory(filter) |
-		 (internet ? allow_internet(filter) : 0) | allow_facts_of_descriptors(filter) | seccomp_load(filter);
+		 (internet ? allow_internet(filter) : 0) | allow_facts_of_descriptors(filter) |
+		 allow_signals_to_itself(filter) | allow_descriptor_flags(filter) | seccomp_load(filter);
 	seccomp_release(filter);
 	return failed ? error_fail(err, "cannot put the system call filter in force") : OK;
 }

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "authority/authority.h"
 #include "base/log.h"
 #include "event/passing.h"
 #include "event/timer.h"
@@ -33,6 +34,7 @@ struct post_of {
 	struct child child;
 	struct source orders;
 	struct supervisor *supervisor;
+	uint32_t joined; /* a gateway's number at the authority; 0: it has no way to it */
 };
 
 struct supervisor {
@@ -48,6 +50,7 @@ struct supervisor {
 	struct session_store *sessions;
 	struct post_of posts[1 + WORKERS_MOST]; /* [0] the authority, then the gateways */
 	unsigned count;
+	uint32_t joins;   /* so many numbers were given to gateways */
 	bool is_up;       /* every part was ready once: from now on a part that ends is started again */
 	bool wants_again; /* files changed while a preparation was under way */
 	bool is_stopping;
@@ -111,22 +114,26 @@ static void stop(struct supervisor *supervisor, int outcome)
 
 static void on_orders(struct source *source);
 
-/* A fresh way between this gateway and the authority; either may have been started anew. */
+/* A fresh way between this gateway and the authority; either may have been started anew. Tried again
+ * each second until it is there. */
 static void connect_gateway(struct supervisor *supervisor, struct post_of *gateway)
 {
 	struct post_of *authority = &supervisor->posts[AUTHORITY];
+	uint32_t number = ++supervisor->joins % (UINT32_MAX / GATEWAY_SLOTS) * GATEWAY_SLOTS + gateway->child.slot;
 	struct error err;
 	int ends[2];
 
+	gateway->joined = 0;
 	if (!gateway->child.pid || !authority->child.pid)
 		return;
 	if (passing_pair(ends, &err) != OK) {
 		log_say(LOG_ERROR, "start", "%s", err.text);
 		return;
 	}
-	/* What cannot be told to a child is told when it has been started again. */
-	if (order_send(authority->child.orders, (struct order){ORDER_CHANNEL, gateway->child.slot}, ends[0]) != OK ||
-	    order_send(gateway->child.orders, (struct order){ORDER_CHANNEL, 0}, ends[1]) != OK)
+	if (order_send(authority->child.orders, (struct order){ORDER_CHANNEL, number}, ends[0]) == OK &&
+	    order_send(gateway->child.orders, (struct order){ORDER_CHANNEL, 0}, ends[1]) == OK)
+		gateway->joined = number;
+	else
 		log_say(LOG_WARNING, "start", "gateway %u and the authority could not be joined", gateway->child.slot);
 	close(ends[0]);
 	close(ends[1]);
@@ -186,6 +193,16 @@ static void say_ready(struct supervisor *supervisor)
 	log_end();
 }
 
+/* The authority's word for it is as old as its number: a process that was started since is spared. */
+static void kill_gateway(struct supervisor *supervisor, uint32_t number)
+{
+	unsigned i;
+
+	for (i = 1; i < supervisor->count && !supervisor->is_stopping; i++)
+		if (supervisor->posts[i].child.pid && supervisor->posts[i].joined == number)
+			kill(supervisor->posts[i].child.pid, SIGKILL);
+}
+
 static void on_orders(struct source *source)
 {
 	struct post_of *post = OWNER_OF(source, struct post_of, orders);
@@ -199,9 +216,8 @@ static void on_orders(struct source *source)
 		if (order.verb == ORDER_READY) {
 			post->child.state = CHILD_READY;
 			say_ready(supervisor);
-		} else if (order.verb == ORDER_KILL_GATEWAY && !is_gateway(post) && order.number >= 1 &&
-			   order.number < supervisor->count && supervisor->posts[order.number].child.pid) {
-			kill(supervisor->posts[order.number].child.pid, SIGKILL);
+		} else if (order.verb == ORDER_KILL_GATEWAY && !is_gateway(post) && order.number) {
+			kill_gateway(supervisor, order.number);
 		}
 	}
 }
@@ -210,9 +226,14 @@ static void on_orders(struct source *source)
 
 static void on_gone(struct supervisor *supervisor, struct post_of *post, int wait_status)
 {
+	unsigned i;
+
 	loop_remove(supervisor->loop, &post->orders);
 	score_leave(scoreboard_page(supervisor->board, post->child.slot));
 	child_gone(&post->child, now_of(supervisor));
+	for (i = 1; i < supervisor->count; i++)
+		if (!is_gateway(post) || post == &supervisor->posts[i])
+			supervisor->posts[i].joined = 0;
 	if (supervisor->is_stopping) {
 		stop(supervisor, supervisor->outcome);
 		return;
@@ -274,6 +295,8 @@ static void look_after(struct supervisor *supervisor, struct post_of *post)
 		kill(post->child.pid, SIGKILL);
 		post->child.beat_at = now;
 	}
+	if (is_gateway(post) && !post->joined && !supervisor->is_stopping)
+		connect_gateway(supervisor, post);
 }
 
 static void on_second(struct timer *timer)

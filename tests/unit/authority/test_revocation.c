@@ -415,7 +415,9 @@ static void a_gateway_that_dies_meanwhile_counts_as_done(void **unused)
 	dying->channel = NULL;
 	wait_for_answers(stage.answers + 1);
 	assert_int_equal(stage.status, OK);
-	assert_int_equal(stage.kill_count, 0);
+	/* Its channel has closed; whether its process has ended is not known here, so it is made sure of. */
+	assert_int_equal(stage.kill_count, 1);
+	assert_int_equal(stage.killed[0], 0);
 	assert_int_equal(json_array_size(json_object_get(stage.words, "silent")), 0);
 	assert_int_equal(json_array_size(json_object_get(stage.words, "not_ended")), 0);
 }
