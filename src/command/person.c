@@ -21,6 +21,18 @@ static json_t *split_groups(const char *text)
 	return groups;
 }
 
+/* One word for a shell, whatever a name has in it: what is printed here is pasted. */
+static void print_word(const char *text)
+{
+	putchar('\'');
+	for (; *text; text++)
+		if (*text == '\'')
+			fputs("'\\''", stdout);
+		else
+			putchar(*text);
+	putchar('\'');
+}
+
 int command_person_add(struct invocation *invocation)
 {
 	const char *email = NULL, *groups = NULL;
@@ -44,8 +56,9 @@ int command_person_add(struct invocation *invocation)
 		return outcome;
 	if (invocation->json)
 		return asking_print_json(answer);
-	printf("%s is known now. Next: chatelaine device add \"%s\" --label phone --kind phone --p12 %s.p12\n",
-	       asking_text(answer, "name"), asking_text(answer, "name"), "phone");
+	printf("%s is known now. Next: chatelaine device add ", asking_text(answer, "name"));
+	print_word(asking_text(answer, "name"));
+	printf(" --label phone --kind phone --p12 phone.p12\n");
 	json_decref(answer);
 	return EXIT_DONE;
 }

@@ -194,7 +194,8 @@ enum status distinguished_name_write_slash(const struct distinguished_name *name
 		for (k = 0; k < value.size; k++) {
 			uint8_t c = (uint8_t)value.at[k];
 
-			if (c < 0x20 || c > 0x7e)
+			/* The backslash too: the four characters \xC3 are not the byte C3. */
+			if (c < 0x20 || c > 0x7e || c == '\\')
 				buffer_printf(out, "\\x%02X", c);
 			else
 				buffer_add_char(out, (char)c);

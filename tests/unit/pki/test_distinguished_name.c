@@ -106,6 +106,19 @@ static void the_slash_form_is_what_mattermost_parses(void **state)
 	buffer_release(&out);
 }
 
+static void a_written_escape_is_not_the_byte_that_it_names(void **state)
+{
+	struct distinguished_name name = name_of("J\\xC3\\xB6rg", NULL);
+	struct buffer out;
+	struct error err;
+
+	(void)state;
+	buffer_init(&out, 4096);
+	assert_ok(distinguished_name_write_slash(&name, &out, &err), err);
+	assert_string_equal(buffer_text(&out), "/C=DE/CN=J\\x5CxC3\\x5CxB6rg");
+	buffer_release(&out);
+}
+
 static void a_slash_or_equals_sign_cannot_pass_for_another_part(void **state)
 {
 	static const char *const bad[] = {"a/emailAddress=boss@example.com", "a/b", "a=b"};
@@ -181,6 +194,7 @@ int main(void)
 		cmocka_unit_test(names_are_escaped_as_rfc_4514_says),
 		cmocka_unit_test(ours_is_the_text_that_openssl_and_nginx_write),
 		cmocka_unit_test(the_slash_form_is_what_mattermost_parses),
+		cmocka_unit_test(a_written_escape_is_not_the_byte_that_it_names),
 		cmocka_unit_test(a_slash_or_equals_sign_cannot_pass_for_another_part),
 		cmocka_unit_test(bad_values_are_refused_with_what_is_wrong),
 		cmocka_unit_test(long_texts_are_cut_between_characters),
