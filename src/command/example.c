@@ -59,8 +59,7 @@ void example_who(const struct exchange *exchange, struct example_who *out)
 		struct span *value;
 	} rows[] = {
 		{"X-Chatelaine-Person", &out->person}, {"X-Chatelaine-Email", &out->email},
-		{"X-Chatelaine-Device", &out->device}, {"X-Chatelaine-Label", &out->label},
-		{"X-Chatelaine-Groups", &out->groups},
+		{"X-Chatelaine-Device", &out->device}, {"X-Chatelaine-Groups", &out->groups},
 	};
 	size_t used = 0, i;
 

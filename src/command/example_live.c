@@ -22,6 +22,7 @@ enum {
 	OUT_MOST = 1024 * 1024,
 	OUT_FULL = 256 * 1024,   /* from here on nothing more is read */
 	NAME_MOST = 80,
+	SHORT_ID = 8,            /* digits of a device's id; what `chatelaine device` takes too */
 	HERE_MOST = 48 * 1024,
 };
 
@@ -30,7 +31,7 @@ struct member {
 	struct link in_room; /* owner: room.members; alone for those who only echo */
 	uint64_t id;
 	int64_t since;       /* seconds since 1970 */
-	char person[NAME_MOST], label[NAME_MOST];
+	char person[NAME_MOST], device[SHORT_ID + 1];
 	struct buffer in, out;
 	size_t in_at;        /* frames before it have been taken */
 	bool is_listed;
@@ -150,8 +151,8 @@ static json_t *describe_room(void)
 			break;
 		json_array_append_new(here, json_pack("{s:I, s:o, s:o, s:I}", "id",
 						      (json_int_t)member->id, "person",
-						      json_of(member->person), "label",
-						      json_of(member->label), "since",
+						      json_of(member->person), "device",
+						      json_of(member->device), "since",
 						      (json_int_t)member->since));
 	}
 	return json_pack("{s:i, s:o, s:O, s:O}", "count", (int)room.count, "here", here, "joined",
@@ -302,9 +303,9 @@ static void go_on(struct exchange *exchange)
 
 /* -- coming and going -- */
 
-static void copy_name(char out[static NAME_MOST], struct span name)
+static void copy_name(char *out, size_t most, struct span name)
 {
-	size_t size = name.size < NAME_MOST - 1 ? name.size : NAME_MOST - 1;
+	size_t size = name.size < most - 1 ? name.size : most - 1;
 
 	memcpy(out, name.at, size);
 	/* Not in the middle of a character. */
@@ -321,8 +322,9 @@ static struct member *member_new(struct exchange *exchange, bool is_listed)
 	if (!member)
 		return NULL;
 	example_who(exchange, &who);
-	copy_name(member->person, who.person.size ? who.person : SPAN("Somebody"));
-	copy_name(member->label, who.label);
+	copy_name(member->person, sizeof member->person,
+		  who.person.size ? who.person : SPAN("Somebody"));
+	copy_name(member->device, sizeof member->device, who.device);
 	member->exchange = exchange;
 	member->id = ++room.next_id;
 	member->since = clock_seconds();

@@ -67,7 +67,6 @@ static void fill_front(const struct exchange *exchange, struct buffer *html)
 		{"person", who.person.size ? who.person : SPAN("Somebody"), false},
 		{"email", who.email, false},
 		{"device", who.device, false},
-		{"label", who.label, false},
 		{"groups", who.groups, false},
 		{"known", who.device.size ? SPAN("known") : SPAN("unknown"), false},
 	};
@@ -99,10 +98,10 @@ static void open_who(struct exchange *exchange)
 	struct example_who who;
 
 	example_who(exchange, &who);
-	answer_json(exchange, json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "known",
+	answer_json(exchange, json_pack("{s:b, s:o, s:o, s:o, s:o}", "known",
 					who.device.size > 0, "person", json_of(who.person), "email",
-					json_of(who.email), "device", json_of(who.device), "label",
-					json_of(who.label), "groups", json_of(who.groups)));
+					json_of(who.email), "device", json_of(who.device),
+					"groups", json_of(who.groups)));
 }
 
 /* -- /headers: the head as it came -- */

@@ -23,7 +23,7 @@ static inline struct example_visit *example_visit_of(struct exchange *exchange)
 
 /* Who the door says it is; empty spans without a door. They point into `room`: not to be copied. */
 struct example_who {
-	struct span person, email, device, label, groups;
+	struct span person, email, device, groups;
 	char room[2048];
 };
 void example_who(const struct exchange *exchange, struct example_who *out);
