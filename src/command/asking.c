@@ -1,5 +1,7 @@
 #include "command/asking.h"
 
+#include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -70,6 +72,20 @@ static enum status ask_here(const struct invocation *invocation, const char *que
 	return status;
 }
 
+/* Why there is no house to be seen: another user's folder, or none. */
+static enum status refuse_no_house(const char *state, struct error *err)
+{
+	const struct passwd *owner;
+	struct stat facts;
+
+	if (access(state, X_OK) == 0 || errno != EACCES || stat(state, &facts))
+		return error_refuse(err, "%s holds no chatelaine; make one with \"chatelaine init SITE --to URL\", "
+				    "or name another folder with --state", state);
+	owner = getpwuid(facts.st_uid);
+	return error_refuse(err, "you may not look into %s; ask as its owner (%s) or as root, or name another folder "
+			    "with --state", state, owner ? owner->pw_name : "a user without a name");
+}
+
 int asking(const struct invocation *invocation, const char *question, json_t *words, json_t **answer)
 {
 	struct error err = {""};
@@ -82,8 +98,7 @@ int asking(const struct invocation *invocation, const char *question, json_t *wo
 	}
 	status = ask_running(invocation, question, words, answer, &is_there, &err);
 	if (!is_there && !house_exists(invocation->state)) {
-		status = error_refuse(&err, "%s holds no chatelaine; make one with \"chatelaine init SITE --to URL\", "
-				      "or name another folder with --state", invocation->state);
+		status = refuse_no_house(invocation->state, &err);
 	} else if (!is_there) {
 		status = ask_here(invocation, question, words, answer, &err);
 	}
