@@ -145,8 +145,10 @@ bool loop_turn(struct loop *loop, int wait_ms)
 		loop->events_count = epoll_wait(loop->epoll, loop->events, EVENTS_A_TURN, wait);
 	while (loop->events_count < 0 && errno == EINTR && wait_ms < 0);
 	loop->now = clock_read();
+	/* None is delivered yet: what a timer removes must find its event here. */
+	loop->events_at = 0;
 	timer_wheel_turn(loop->wheel, loop->now.mono);
-	for (loop->events_at = 0; loop->events_at < loop->events_count;) {
+	while (loop->events_at < loop->events_count) {
 		struct epoll_event *event = &loop->events[loop->events_at++];
 		struct source *source = event->data.ptr;
 

@@ -144,6 +144,41 @@ static void a_source_removed_by_another_of_the_same_turn_is_not_called(void **st
 	loop_free(loop);
 }
 
+struct remover {
+	struct timer timer;
+	struct end *end;
+};
+
+static void remove_late(struct timer *timer)
+{
+	struct end *end = OWNER_OF(timer, struct remover, timer)->end;
+
+	loop_remove(end->loop, &end->source);
+}
+
+static void a_source_removed_by_a_timer_of_the_same_turn_is_not_called(void **state)
+{
+	struct loop *loop = loop_made();
+	struct remover remover;
+	struct end end;
+
+	(void)state;
+	end_open(&end, loop);
+	assert_int_equal(write(end.other, "x", 1), 1);
+	assert_true(loop_turn(loop, 0)); /* a turn before this one had an event */
+	end.calls = 0;
+	remover.end = &end;
+	timer_init(&remover.timer, remove_late);
+	timer_set(loop_timers(loop), &remover.timer, loop_now(loop)->mono + MILLISECONDS(10));
+	set_clock_advance(MILLISECONDS(20));
+	assert_int_equal(write(end.other, "x", 1), 1);
+	assert_true(loop_turn(loop, 0));
+	assert_false(timer_is_set(&remover.timer));
+	assert_int_equal(end.calls, 0);
+	end_close(&end);
+	loop_free(loop);
+}
+
 static void one_removed_from_the_again_list_is_not_called_either(void **state)
 {
 	struct loop *loop = loop_made();
@@ -329,6 +364,7 @@ int main(void)
 		cmocka_unit_test(who_asks_again_comes_after_the_others_and_once_a_turn),
 		cmocka_unit_test(asking_again_twice_is_asking_once),
 		cmocka_unit_test(a_source_removed_by_another_of_the_same_turn_is_not_called),
+		cmocka_unit_test(a_source_removed_by_a_timer_of_the_same_turn_is_not_called),
 		cmocka_unit_test(one_removed_from_the_again_list_is_not_called_either),
 		cmocka_unit_test(tasks_run_at_the_end_of_the_turn_in_order_and_once),
 		cmocka_unit_test(time_stands_still_within_a_turn),
