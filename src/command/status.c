@@ -89,7 +89,7 @@ static void look_at_config(const struct invocation *invocation, json_t *problems
 	settings_side_doors(settings, &side_doors);
 	rest = buffer_span(&side_doors);
 	while (span_cut(&rest, '\n', &line))
-		add_problem(problems, "%.*s", SPAN_PRINT(line));
+		add_problem(problems, "side door: %.*s", SPAN_PRINT(line));
 	buffer_release(&side_doors);
 	settings_free(settings);
 }

@@ -27,7 +27,7 @@
 #include "stream/tls_memory.h"
 #include "stream/tls_stream.h"
 
-enum { SEEN_A_TIME = 512, ASK_MS = 5000, DRAIN_SECONDS = 5, LISTENERS_MOST = 16 };
+enum { SEEN_A_TIME = 512, ASK_MS = 5000, DRAIN_SECONDS = 2, LISTENERS_MOST = 16 };
 
 /* One worker: all its parts, made in gateway_role and released there in the other order. */
 struct gateway {
@@ -43,6 +43,7 @@ struct gateway {
 	struct channel *authority; /* NULL while it is away */
 	struct listener *listeners[LISTENERS_MOST];
 	struct timer minute, ending;
+	int64_t end_at; /* once it is stopping */
 	bool is_ready;
 };
 
@@ -329,29 +330,35 @@ static void on_minute(struct timer *timer)
 
 /* Orders ------------------------------------------------------------------ */
 
+/* Answers under way get their time; then tunnels are told, and what is left is ended. */
 static void on_ending(struct timer *timer)
 {
 	struct gateway *gateway = OWNER_OF(timer, struct gateway, ending);
+	int64_t now = loop_now(gateway->post.loop)->mono;
 
-	if (http_host_connections(&gateway->host) == 0 || timer->due < 0) {
+	if (http_host_connections(&gateway->host) == 0) {
 		loop_stop(gateway->post.loop);
 		return;
 	}
-	timer_set(loop_timers(gateway->post.loop), timer, loop_now(gateway->post.loop)->mono + MILLISECONDS(50));
+	if (now >= gateway->end_at)
+		http_host_end(&gateway->host, ENDED_STOPPING);
+	timer_set(loop_timers(gateway->post.loop), timer, now + MILLISECONDS(20));
 }
 
 static void stop(struct gateway *gateway)
 {
+	int64_t now = loop_now(gateway->post.loop)->mono;
 	unsigned i;
 
+	if (timer_is_set(&gateway->ending))
+		return;
 	for (i = 0; i < LISTENERS_MOST; i++) {
 		listener_stop(gateway->listeners[i]);
 		gateway->listeners[i] = NULL;
 	}
 	http_host_drain(&gateway->host);
-	http_host_end(&gateway->host, ENDED_STOPPING);
-	if (!timer_is_set(&gateway->ending))
-		timer_set(loop_timers(gateway->post.loop), &gateway->ending, 0);
+	gateway->end_at = now + SECONDS(DRAIN_SECONDS);
+	timer_set(loop_timers(gateway->post.loop), &gateway->ending, now);
 }
 
 static void on_order(struct post *post, struct order order, int fd)

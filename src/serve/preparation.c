@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "serve/front.h"
 #include "serve/order.h"
 #include "serve/role.h"
@@ -97,6 +98,20 @@ bool preparation_reaped(struct preparation *preparation, pid_t pid, int exit_sta
 	return true;
 }
 
+/* Said at each look: the door is of no use while they are open. */
+static void warn_of_side_doors(const struct settings *settings)
+{
+	struct buffer lines;
+	struct span rest, line;
+
+	buffer_init(&lines, 65536);
+	settings_side_doors(settings, &lines);
+	rest = buffer_span(&lines);
+	while (span_cut(&rest, '\n', &line))
+		log_say(LOG_WARNING, "side-door", "%.*s", SPAN_PRINT(line));
+	buffer_release(&lines);
+}
+
 enum status preparation_try(const char *config, struct prepared *out, struct error *err)
 {
 	struct settings *settings = NULL;
@@ -107,6 +122,7 @@ enum status preparation_try(const char *config, struct prepared *out, struct err
 	TRY(front_prove(settings, err));
 	TRY(settings_plan(settings, config, &out->plan, err));
 	TRY(settings_pack(settings, &out->bundle, err));
+	warn_of_side_doors(settings);
 done:
 	settings_free(settings);
 	if (status != OK)

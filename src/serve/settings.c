@@ -414,7 +414,7 @@ void settings_side_doors(const struct settings *settings, struct buffer *out)
 			    !side_door_is_open(upstream_address(&upstream), &where))
 				continue;
 			address_text(&where, text);
-			buffer_printf(out, "side door: the application behind %s also listens on %s, where anyone who "
+			buffer_printf(out, "the application behind %s also listens on %s, where anyone who "
 				      "reaches this machine gets in without a certificate; bind it to 127.0.0.1\n",
 				      site->name, text);
 		}
