@@ -202,17 +202,47 @@ done:
 	return status;
 }
 
-/* Decode until nothing changes, in linear time: what is decoded may complete the escape before it. */
+/* The ASCII byte that the last `*size` bytes are, by a decoder that asks for nothing: of "%2F", of "%u002F",
+ * and of UTF-8 in more bytes than need be; or -1. */
+static int sloppy_tail(const char *room, size_t have, size_t *size)
+{
+	const char *end = room + have;
+	unsigned bits = 0;
+	int byte;
+	size_t i;
+
+	*size = 3;
+	if (have >= 3 && (byte = escape_at(end - 3, end)) >= 0)
+		return byte;
+	*size = 6;
+	if (have >= 6 && end[-6] == '%' && (end[-5] | 0x20) == 'u' && end[-4] == '0' && end[-3] == '0' &&
+	    digit_of(end[-2]) >= 0 && digit_of(end[-1]) >= 0)
+		return digit_of(end[-2]) << 4 | digit_of(end[-1]);
+	for (i = 0; i < 5 && i < have && ((uint8_t)end[-1 - (int)i] & 0xc0) == 0x80; i++)
+		bits |= ((uint8_t)end[-1 - (int)i] & 0x3fu) << (6 * i);
+	*size = i + 1;
+	if (i == 0 || i == have)
+		return -1;
+	/* The lead of i + 1 bytes has that many ones at its top; what lies below them counts too. */
+	byte = (uint8_t)end[-1 - (int)i];
+	if ((byte & (0xff00 >> (i + 2)) & 0xff) != ((0xff00 >> (i + 1)) & 0xff))
+		return -1;
+	bits |= ((unsigned)byte & (0x3fu >> i)) << (6 * i);
+	return bits < 0x80 ? (int)bits : -1;
+}
+
+/* Decode until nothing changes, in linear time: what is decoded may complete what stands before it. */
 static size_t decode_all(struct span path, char *room)
 {
 	size_t i, size = 0;
 
 	for (i = 0; i < path.size; i++) {
+		size_t tail;
 		int byte;
 
 		room[size++] = path.at[i];
-		while (size >= 3 && (byte = escape_at(room + size - 3, room + size)) >= 0) {
-			size -= 3;
+		while ((byte = sloppy_tail(room, size, &tail)) >= 0) {
+			size -= tail;
 			room[size++] = (char)byte;
 		}
 	}
@@ -233,8 +263,9 @@ enum status target_other_reading(const struct target *target, char *room, size_t
 		return error_fail(err, "no room for a path of %zu bytes", target->path.size);
 	size = decode_all(target->path, room);
 	for (i = 0; i < size && room[i] != '?' && room[i] != '#'; i++) {
-		if (room[i] == 0)
-			return error_refuse(err, "the path holds an encoded NUL");
+		/* What is behind a NUL or a line's end is cut off by some, and by others not. */
+		if ((uint8_t)room[i] < ' ' || room[i] == 0x7f)
+			return error_refuse(err, "the path holds an encoded control character");
 		if (room[i] == '\\')
 			room[i] = '/';
 	}

@@ -57,8 +57,9 @@ static inline bool target_is_ambiguous(const struct target *target)
 }
 
 /* The path as the most liberal server might read it: decoded until nothing changes, \ as /, parameters
- * and what a decoded ? or # begins cut off, // merged, dots resolved, case kept. Written into room
- * (path.size bytes are enough). REFUSED: it climbs above "/", or holds NUL. */
+ * and what a decoded ? or # begins cut off, // merged, dots resolved, case kept; of UTF-8 in more
+ * bytes than need be, the character that it means. Written into room (path.size bytes are enough).
+ * REFUSED: it climbs above "/", or holds a control character. */
 MUST_CHECK enum status target_other_reading(const struct target *target, char *room, size_t room_size,
 					    struct span *out, struct error *err);
 

@@ -7,6 +7,10 @@ import threading
 FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"
 
 
+class Last(bytes):
+    """An answer behind which the application closes."""
+
+
 class Garbage(Exception):
     """What came could be read in two ways, or in none."""
 
@@ -115,10 +119,11 @@ def read_request(wire):
 
 class RecordingUpstream:
     """`requests`: what was understood; `garbage`: why something was not; `wires`: all bytes, a connection each.
-    answer(request) gives the bytes to send, or None to close. A WebSocket is taken up and echoes nothing."""
+    answer(request) gives the bytes to send, Last(bytes) to close behind them. A WebSocket is taken up and echoes
+    nothing."""
 
     def __init__(self, answer=None):
-        self.answer = answer or (lambda request: FINE)
+        self.answer, self.take_up = answer or (lambda request: FINE), take_up
         self.requests, self.garbage, self.wires = [], [], []
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
@@ -132,6 +137,7 @@ class RecordingUpstream:
                 stream, _ = self.listener.accept()
             except OSError:
                 return
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             wire = Wire(stream)
             self.streams.append(stream)
             self.wires.append(wire)
@@ -142,15 +148,14 @@ class RecordingUpstream:
             while True:
                 request = read_request(wire)
                 self.requests.append(request)
-                if request.all("Upgrade") == ["websocket"]:
-                    stream.sendall(take_up(request))
+                wants_socket = request.all("Upgrade") == ["websocket"]
+                answer = self.take_up(request) if wants_socket else self.answer(request)
+                stream.sendall(answer)
+                if wants_socket and answer.startswith(b"HTTP/1.1 101 "):
                     while stream.recv(65536):
                         pass
+                if isinstance(answer, Last):
                     return
-                answer = self.answer(request)
-                if answer is None:
-                    return
-                stream.sendall(answer)
         except (EOFError, OSError):
             pass
         except Garbage as why:
