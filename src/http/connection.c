@@ -231,6 +231,15 @@ static void close_now(struct connection *connection)
 	post(connection);
 }
 
+/* Browsers end without close_notify: after the handshake that is no failure, and an exchange which it
+ * cuts short says so itself. */
+static bool has_failed(const struct connection *connection, const struct transport *transport)
+{
+	const uint8_t failure = connection->stream->failure;
+
+	return failure != STREAM_WELL && !(transport && failure == STREAM_CUT);
+}
+
 /* Nothing flows any more: the exchanges go, then the guest; the stream ends as well as it can. */
 static void tell_closed(struct connection *connection)
 {
@@ -244,7 +253,7 @@ static void tell_closed(struct connection *connection)
 	connection->transport = NULL;
 	if (transport)
 		transport->ops->release(transport, connection->why);
-	if (connection->stream->failure != STREAM_WELL)
+	if (has_failed(connection, transport))
 		stream_explain(connection->stream, &err);
 	if (host->on_closed)
 		host->on_closed(connection, connection->why, &err);

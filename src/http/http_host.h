@@ -84,7 +84,8 @@ struct http_host {
 	/* The exchange is over; the log line. Last use of the visit. */
 	void (*on_left)(struct exchange *exchange);
 	/* Leave presence; the guest goes after this. Called exactly once for each connection. `err`
-	 * has the reason when the handshake or the transport failed, else its text is empty. */
+	 * has the reason when the handshake or the transport failed, else its text is empty (as it is when
+	 * the client ended without close_notify after the handshake, which is what browsers do). */
 	void (*on_closed)(struct connection *connection, enum ending why, const struct error *err);
 
 	/* -- http's own -- */

@@ -55,6 +55,49 @@ static void an_idle_connection_is_closed_in_silence(void **state)
 	house_close();
 }
 
+static void an_end_without_close_notify_is_no_failure(void **state)
+{
+	(void)state;
+	house_open(&keeper);
+	house_connect();
+	house_say(get);
+	script_cut(house.stream);
+	script_ready(house.stream);
+	house_turn();
+	assert_null(house.connection);
+	assert_string_equal(house.error, "");
+	house_leave();
+
+	house_connect();
+	house_say(get);
+	script_gone(house.stream);
+	script_ready(house.stream);
+	house_turn();
+	assert_null(house.connection);
+	assert_string_not_equal(house.error, "");
+	house_leave();
+	house_close();
+}
+
+static void an_end_without_close_notify_in_the_handshake_is_one(void **state)
+{
+	struct connection_birth birth = {.stream = script_stream_new()};
+	struct error err;
+
+	(void)state;
+	house_open(&keeper);
+	house.stream = birth.stream;
+	script_secure(house.stream, REFUSED);
+	assert_int_equal(connection_new(&house.host, &birth, &house.connection, &err), OK);
+	house.stream->failure = STREAM_CUT;
+	script_ready(house.stream);
+	house_turn();
+	assert_null(house.connection);
+	assert_string_not_equal(house.error, "");
+	house_leave();
+	house_close();
+}
+
 static void requests_move_the_idle_deadline_without_a_timer(void **state)
 {
 	int i;
@@ -446,6 +489,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_head_has_a_total_deadline),
 		cmocka_unit_test(an_idle_connection_is_closed_in_silence),
+		cmocka_unit_test(an_end_without_close_notify_is_no_failure),
+		cmocka_unit_test(an_end_without_close_notify_in_the_handshake_is_one),
 		cmocka_unit_test(requests_move_the_idle_deadline_without_a_timer),
 		cmocka_unit_test(a_handshake_has_ten_seconds),
 		cmocka_unit_test(a_body_that_stands_still_is_late),
