@@ -37,7 +37,6 @@ const starters = {
 
 const { page, end } = await starters[kind]();
 
-// Bodies of functions that run in the page, as text: both drivers take a string expression.
 const verbs = {
 	async goto({ url }) {
 		const answer = await page.goto(url, { timeout: PATIENCE });
@@ -49,9 +48,15 @@ const verbs = {
 	},
 	evaluate: ({ script }) => page.evaluate(script),
 	async wait({ script }) {
-		const found = kind === "chromium" ? await page.waitForFunction(script, undefined, { timeout: PATIENCE })
-			: await page.waitForFunction(script, { timeout: PATIENCE });
-		return found.jsonValue();
+		// Not waitForFunction: that evaluates inside the page, where the page's own content policy forbids it.
+		for (const end = Date.now() + PATIENCE; ;) {
+			const value = await page.evaluate(script);
+			if (value)
+				return value;
+			if (Date.now() > end)
+				throw new Error(`in vain: ${script}; the page says: ${await page.evaluate("document.body.innerText")}`);
+			await new Promise(go => setTimeout(go, 20));
+		}
 	},
 	async fill({ selector, text }) {
 		await page.waitForSelector(selector, { timeout: PATIENCE });
@@ -66,13 +71,6 @@ const verbs = {
 	async upload({ selector, file }) {
 		const input = await page.$(selector);
 		await (kind === "chromium" ? input.setInputFiles(file) : input.uploadFile(file));
-	},
-	async size({ width, height }) {
-		await (kind === "chromium" ? page.setViewportSize({ width, height }) : page.setViewport({ width, height }));
-	},
-	async colours({ scheme }) {
-		await (kind === "chromium" ? page.emulateMedia({ colorScheme: scheme })
-			: page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]));
 	},
 	async screenshot({ file }) {
 		await page.screenshot({ path: file });
