@@ -146,7 +146,8 @@ static void start_body(struct h1 *h1)
 		}
 		memcpy(h1->raw, h1->block->bytes + h1->from, there);
 		h1->raw_to = there;
-		h1->from = h1->to = 0;
+		/* The head stays in front: what comes next is read behind it. */
+		h1->to = h1->from;
 	}
 }
 
@@ -355,7 +356,7 @@ void h1_collect(struct h1 *h1)
 	char *bytes = h1->block ? h1->block->bytes : NULL;
 	size_t left = h1->to - h1->from;
 
-	if (h1->raw && bytes) {
+	if (h1->raw_from < h1->raw_to && bytes) {
 		left = h1->raw_to - h1->raw_from;
 		memcpy(bytes, h1->raw + h1->raw_from, left);
 	} else if (bytes && h1->from > 0) {

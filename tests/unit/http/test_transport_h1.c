@@ -290,6 +290,41 @@ static void chunks_wait_where_they_were_read(void **state)
 	house_close();
 }
 
+/* What comes behind a complete request must find room behind its head, which the service still needs:
+ * overwritten, it would be another request by the time it goes upstream. */
+static void what_follows_a_chunked_request_leaves_its_head_alone(void **state)
+{
+	static const char head[] = "POST /public HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+	static const char body[] = "3\r\nabc\r\n0\r\n\r\n";
+	static const char next[] = "GET /the/next/one/is/longer HTTP/1.1\r\nHost: forged.example.com\r\n\r\n";
+	int early;
+
+	(void)state;
+	house_open(&holder);
+	for (early = 0; early < 2; early++) {
+		house_connect();
+		script_give_text(house.stream, head);
+		if (!early)
+			script_again(house.stream);
+		house_say(body);
+		house_say(next);
+		assert_int_equal(house.exchanges, 1 + 2 * early);
+		assert_true(span_is(house.held->request->method_name, "POST"));
+		assert_true(span_is(house.held->request->host, "x"));
+		assert_true(span_is(house.held->target->path, "/public"));
+		assert_true(span_is(body_peek(&house.held->up), "abc"));
+		body_consume(&house.held->up, 3);
+		house_answer(house.held, 200, 0);
+		body_show(&house.held->down, SPAN(""), true);
+		house_turn();
+		assert_int_equal(house.exchanges, 2 + 2 * early);
+		assert_true(span_is(house.held->target->path, "/the/next/one/is/longer"));
+		assert_true(span_is(house.held->request->host, "forged.example.com"));
+		house_leave();
+	}
+	house_close();
+}
+
 static void continue_is_said_when_the_body_is_wanted(void **state)
 {
 	static const char head[] = "POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
@@ -623,6 +658,7 @@ int main(void)
 		cmocka_unit_test(a_slow_reader_stops_the_producer_at_one_slab),
 		cmocka_unit_test(a_service_that_does_not_take_stops_the_client_at_one_slab),
 		cmocka_unit_test(chunks_wait_where_they_were_read),
+		cmocka_unit_test(what_follows_a_chunked_request_leaves_its_head_alone),
 		cmocka_unit_test(continue_is_said_when_the_body_is_wanted),
 		cmocka_unit_test(an_early_answer_leaves_the_connection_in_order),
 		cmocka_unit_test(endless_chunks_behind_an_answer_are_not_read_for_ever),
