@@ -249,7 +249,10 @@ static void come_in(struct visit *visit, struct guest *guest)
 
 void walk_refuse(struct visit *visit, struct guest *guest, enum refusal why)
 {
-	come_in(visit, guest);
+	/* A body that went wrong belongs to a visit which came in with its head. */
+	if (!visit->guest)
+		come_in(visit, guest);
+	visit->is_served = false;
 	refusal_answer(&visit->exchange, why);
 }
 

@@ -610,6 +610,29 @@ static void a_bad_request_gets_its_page_and_line(void **state)
 	house_close();
 }
 
+/* The walk was begun before the body turned out to be bad: there is one visit, not two. */
+static void a_body_that_goes_wrong_ends_its_visit_once(void **state)
+{
+	(void)state;
+	open_plainly();
+	house_connect(1, "chat.example.com");
+	house_say("POST /hold/x HTTP/1.1\r\nHost: chat.example.com\r\nTransfer-Encoding: chunked\r\n\r\n");
+	assert_non_null(house.held);
+	/* The answer cannot leave yet, and everything is judged again meanwhile. */
+	script_take(house.stream, 0);
+	house_say("no chunk\r\n");
+	assert_int_equal(house.released, 1);
+	assert_int_equal(score_read(&house.score->scores[SCORE_REQUESTS]), 1);
+	door_judge_all(house.door);
+	house_turn();
+	script_take_all(house.stream);
+	script_ready(house.stream);
+	house_turn();
+	assert_true(logged("path=/hold/x status=400 why=C20"));
+	house_leave();
+	house_close();
+}
+
 static void watch_lets_pass_and_writes_down_who(void **state)
 {
 	(void)state;
@@ -741,6 +764,7 @@ int main(void)
 		cmocka_unit_test(mattermosts_program_is_told_by_401_and_json),
 		cmocka_unit_test(rocketchat_gets_its_header_and_a_site_its_status),
 		cmocka_unit_test(a_bad_request_gets_its_page_and_line),
+		cmocka_unit_test(a_body_that_goes_wrong_ends_its_visit_once),
 		cmocka_unit_test(watch_lets_pass_and_writes_down_who),
 		cmocka_unit_test(a_dialect_with_the_certificate_needs_it_at_hand),
 		cmocka_unit_test(handshakes_ask_what_the_site_needs),
