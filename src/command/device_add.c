@@ -81,6 +81,12 @@ static enum status load_password(const char *path, struct buffer *password, stru
 	return OK;
 }
 
+/* NULL: not UTF-8, or with a NUL, which the channel to the authority does not carry. */
+static json_t *text_word(const struct buffer *text)
+{
+	return memchr(buffer_text(text), 0, text->size) ? NULL : json_stringn(buffer_text(text), text->size);
+}
+
 static enum status gather_words(const struct add_options *given, json_t *words, struct error *err)
 {
 	struct buffer text;
@@ -94,13 +100,13 @@ static enum status gather_words(const struct add_options *given, json_t *words, 
 	buffer_init(&text, FILE_MOST);
 	if (given->csr) {
 		status = file_load(given->csr, &text, err);
-		if (status == OK && json_object_set_new(words, "csr", json_stringn(buffer_text(&text), text.size)))
+		if (status == OK && json_object_set_new(words, "csr", text_word(&text)))
 			status = error_refuse(err, "%s is not a CSR in PEM form; make one with "
 					      "\"openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256\"",
 					      given->csr);
 	} else if (given->password_file) {
 		status = load_password(given->password_file, &text, err);
-		if (status == OK && json_object_set_new(words, "password", json_stringn(buffer_text(&text), text.size)))
+		if (status == OK && json_object_set_new(words, "password", text_word(&text)))
 			status = error_refuse(err, "%s: the password is not UTF-8 text", given->password_file);
 	}
 	buffer_wipe(&text);
