@@ -19,12 +19,14 @@ struct pool {
 	struct link lent, dialling;
 	struct link waits; /* struct pool_wait.queued, the first to be served first */
 	struct timer patience; /* for the first of waits */
+	struct task freeing;   /* whom the pool refuses may end it, in the middle of what it does */
 	unsigned waiting;
 	bool is_ending;
 	struct pool_figures figures;
 };
 
 static void patience_ends(struct timer *timer);
+static void run_freeing(struct task *task);
 static void staff(struct pool *pool);
 
 static int64_t now_of(const struct pool *pool)
@@ -46,14 +48,20 @@ enum status pool_new(struct loop *loop, struct upstream *upstream, struct pool *
 	list_init(&pool->dialling);
 	list_init(&pool->waits);
 	timer_init(&pool->patience, patience_ends);
+	task_init(&pool->freeing, run_freeing);
 	*out = pool;
 	return OK;
+}
+
+static void run_freeing(struct task *task)
+{
+	free(OWNER_OF(task, struct pool, freeing));
 }
 
 static void free_if_over(struct pool *pool)
 {
 	if (pool->is_ending && list_is_empty(&pool->lent))
-		free(pool);
+		loop_post(pool->loop, &pool->freeing);
 }
 
 /* The memory goes too; the stream's own callbacks do not come any more. */

@@ -48,8 +48,8 @@ enum lease_kind {
 
 MUST_CHECK enum status pool_new(struct loop *loop, struct upstream *upstream, struct pool **out,
 				struct error *err);
-/* Closes idle connections now and lent ones when they come back, then frees itself. Nobody may
- * wait. NULL is fine. */
+/* Closes idle connections now and lent ones when they come back, then frees itself at a
+ * turn's end. Nobody may wait; `upstream` may go at once, unless some are still lent. NULL is fine. */
 void pool_free(struct pool *pool);
 
 void pool_wait_init(struct pool_wait *wait, void (*on_lease)(struct pool_wait *, struct lease *,

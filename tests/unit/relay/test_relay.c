@@ -626,6 +626,36 @@ static void a_retired_relay_ends_with_its_last_exchange(void **state)
 	assert_true(is_ended(stage.upstream));
 }
 
+/* The last one to wait for a retired relay's connection ends the relay from inside its pool. */
+static void a_retired_relay_outlives_the_refusal_of_who_waits_for_it(void **state)
+{
+	struct upstream_limits limits = upstream_limits_default();
+	struct address address;
+	int fillers[8], i;
+
+	(void)state;
+	/* A listening socket whose queue is full answers nothing. */
+	shut(&stage.listening);
+	stage.listening = stage_listen(0, &stage.port);
+	assert_true(address_parse_ip(SPAN("127.0.0.1"), &address));
+	address_set_port(&address, stage.port);
+	for (i = 0; i < 8; i++) {
+		fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)connect(fillers[i], &address.any, address.size);
+	}
+	stage_limits(&limits);
+	put_text(stage.client, GET);
+	assert_int_equal(stage.worker->passages.taken, 1);
+	stage_limits(&limits);
+	assert_int_equal(stage.worker->relays, 2);
+	stage_pass(SECONDS(6));
+	assert_int_equal(stage.refused, REFUSAL_UPSTREAM_DOWN);
+	assert_int_equal(stage.worker->relays, 1);
+	assert_nothing_held();
+	for (i = 0; i < 8; i++)
+		close(fillers[i]);
+}
+
 static void bad_upstreams_are_named(void **state)
 {
 	(void)state;
@@ -689,6 +719,7 @@ int main(void)
 		TEST(a_kept_alive_request_costs_four_system_calls),
 		TEST(pieces_of_any_size_make_the_same_exchange),
 		TEST(a_retired_relay_ends_with_its_last_exchange),
+		TEST(a_retired_relay_outlives_the_refusal_of_who_waits_for_it),
 		TEST(bad_upstreams_are_named),
 	};
 
