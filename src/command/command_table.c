@@ -37,8 +37,7 @@ const struct command commands[] = {
 	{"device", "show", command_device_show, "DEVICE", "one device with its certificates", NULL, false},
 	{"device", "revoke", command_device_revoke, "DEVICE [--reason WHY]",
 	 "end a device; live connections close at once",
-	 "Reasons (RFC 5280): unspecified, keyCompromise, affiliationChanged, superseded,\n"
-	 "cessationOfOperation, privilegeWithdrawn.", false},
+	 "WHY goes into the record: a few words, like \"lost on the train\".", false},
 	{"ca", "cert", command_ca_cert, "", "the root certificate, PEM, for clients to trust", NULL, false},
 	{"cert", "inspect", command_cert_inspect, "FILE", "what stands in a certificate", NULL, false},
 	{"explain", NULL, command_explain, "CODE|ID", "what a refusal means and what to do", NULL, false},

@@ -110,9 +110,13 @@ int command_device_revoke(struct invocation *invocation)
 		return outcome;
 	if (invocation->json)
 		return asking_print_json(answer);
-	printf("%s/%s is revoked, %lld connections closed on %lld gateways\n", asking_text(answer, "person"),
-	       asking_text(answer, "label"), (long long)asking_number(answer, "closed"),
-	       (long long)asking_number(answer, "gateways"));
+	if (asking_number(answer, "gateways"))
+		printf("%s/%s is revoked, %lld connections closed on %lld gateways\n", asking_text(answer, "person"),
+		       asking_text(answer, "label"), (long long)asking_number(answer, "closed"),
+		       (long long)asking_number(answer, "gateways"));
+	else
+		printf("%s/%s is revoked; no gateway is running, so there was nothing to close\n",
+		       asking_text(answer, "person"), asking_text(answer, "label"));
 	asking_warn_silent(answer);
 	json_decref(answer);
 	return EXIT_DONE;

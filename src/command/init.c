@@ -55,6 +55,9 @@ static enum status check_given(struct init_options *given, struct error *err)
 		error_context(err, "--to");
 		return status;
 	}
+	if (url.scheme != URL_HTTP)
+		return error_refuse(err, "--to %s: only http:// upstreams are spoken yet; let the application listen on "
+				    "http://127.0.0.1:PORT", given->to);
 	if (given->listen && address_parse(span_of(given->listen), &address, err) != OK) {
 		error_context(err, "--listen");
 		return REFUSED;

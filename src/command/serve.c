@@ -113,13 +113,13 @@ int command_retreat(struct invocation *invocation)
 		return command_fail(invocation, &err);
 	house = settings_house(settings);
 	puts("To give the ports back to another proxy, with nothing lost here:\n\n"
-	     "1. Stop chatelaine:          systemctl disable --now chatelaine   (or Ctrl-C where it runs)\n"
+	     "1. Stop chatelaine where it runs: SIGTERM, Ctrl-C, or by its service manager.\n"
 	     "2. It listened on:");
 	for (i = 0; i < house->listen.count; i++) {
 		char text[ADDRESS_TEXT_SIZE];
 
 		address_text(&house->listen.at[i], text);
-		printf("                             %s\n", text);
+		printf("       %s\n", text);
 	}
 	puts("3. Let the other proxy serve, for nginx:\n");
 	for (i = 0; i < house->door.site_count; i++) {

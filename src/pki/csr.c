@@ -84,6 +84,9 @@ enum status csr_parse(struct span bytes, struct csr **out, struct error *err)
 	if (bytes.size == 0 || bytes.size > CSR_SIZE_MAX)
 		status = error_refuse(err, "it has %zu bytes; 1 to %d are taken", bytes.size,
 				      CSR_SIZE_MAX);
+	else if (!pem_is(bytes) && bytes.at[0] != 0x30)
+		status = error_refuse(err, "it is neither PEM (BEGIN CERTIFICATE REQUEST) nor DER; make one with "
+				      "\"openssl req -new\"");
 	else
 		status = pem_is(bytes) ? parse_pem(bytes, out, err) : parse_der(bytes, out, err);
 	if (status != OK)
