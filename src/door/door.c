@@ -100,15 +100,6 @@ static struct door *door_of(const struct connection *connection)
 	return connection_host(connection)->arg;
 }
 
-/* Seconds of wall time, the last of them included, as an end on the connection's clock. */
-static void end_with_certificate(struct guest *guest)
-{
-	const struct clock_time *now = loop_now(guest->door->loop);
-	int64_t left = SECONDS(guest->standing.not_after + 1) - now->wall;
-
-	connection_set_end(connection_of_guest(guest), now->mono + (left > 0 ? left : 0));
-}
-
 static void learn_peer(struct guest *guest, struct connection *connection)
 {
 	struct door *door = guest->door;
@@ -151,10 +142,8 @@ static void on_secured(struct connection *connection)
 	who = guest_identify(guest);
 	score_add(door->score, SCORE_CONNECTIONS, 1);
 	score_add(door->score, SCORE_LIVE_CONNECTIONS, 1);
-	if (identity_is_known(&who))
-		end_with_certificate(guest);
-	else if (guest->is_secure &&
-		 policy_mode(guest_handshake_site(guest)->policy) == NO_CERTIFICATE_DROP)
+	if (!identity_is_known(&who) && guest->is_secure &&
+	    policy_mode(guest_handshake_site(guest)->policy) == NO_CERTIFICATE_DROP)
 		(void)end_guest(guest, refusal_of_who(who.who));
 }
 

@@ -57,6 +57,7 @@ struct guest {
 	const struct site *handshake; /* whose rules the handshake asked for; of routes_number */
 	uint64_t routes_number;
 	uint64_t seen_round;
+	int64_t ends_after; /* the not-after that the connection ends with; 0: none yet */
 	enum refusal ended_for;
 	struct lines_key lines_of;
 	uint32_t lines_host_at, lines_host_size;

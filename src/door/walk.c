@@ -76,11 +76,24 @@ static struct identity find_out(struct guest *guest)
 	return identity_judge(&guest->standing, wall / SECONDS(1));
 }
 
+/* Seconds of wall time, the last of them included, as an end on the connection's clock. */
+static void end_with_certificate(struct guest *guest)
+{
+	const struct clock_time *now = loop_now(guest->door->loop);
+	int64_t left = SECONDS(guest->standing.not_after + 1) - now->wall;
+
+	guest->ends_after = guest->standing.not_after;
+	connection_set_end(connection_of_guest(guest), now->mono + (left > 0 ? left : 0));
+}
+
 struct identity guest_identify(struct guest *guest)
 {
 	struct identity who = find_out(guest);
 
 	guest->is_known = identity_is_known(&who);
+	/* Often at the handshake; but who was suspended, or not yet valid, may be known from now on. */
+	if (guest->is_known && guest->ends_after != guest->standing.not_after)
+		end_with_certificate(guest);
 	if (guest->is_known && guest->seen_round != guest->door->seen_round)
 		note_seen(guest);
 	return who;

@@ -207,6 +207,25 @@ static void a_connection_does_not_outlive_its_certificate(void **state)
 	house_close();
 }
 
+static void a_certificate_that_becomes_good_later_ends_its_connection_too(void **state)
+{
+	(void)state;
+	open_plainly();
+	house_put(5, "Eve", "staff", ROSTER_SUSPENDED);
+	house_connect(5, "chat.example.com");
+	assert_says(house_say(GET("/")), "HTTP/1.1 403 ");
+	house_put(5, "Eve", "staff", ROSTER_ACTIVE);
+	assert_says(house_say(WEBSOCKET), "HTTP/1.1 101 ");
+	house_advance(SECONDS(3600));
+	assert_non_null(house.held);
+	house_advance(SECONDS(2));
+	house_advance(SECONDS(2));
+	assert_true(house_is_gone());
+	assert_true(logged("why=C02 end=expired"));
+	house_leave();
+	house_close();
+}
+
 static void a_certificate_that_becomes_known_is_met(void **state)
 {
 	uint8_t device[16];
@@ -746,6 +765,7 @@ int main(void)
 		cmocka_unit_test(a_revocation_ends_a_tunnel),
 		cmocka_unit_test(one_lost_certificate_ends_its_own_connections),
 		cmocka_unit_test(a_connection_does_not_outlive_its_certificate),
+		cmocka_unit_test(a_certificate_that_becomes_good_later_ends_its_connection_too),
 		cmocka_unit_test(a_certificate_that_becomes_known_is_met),
 		cmocka_unit_test(a_new_name_is_told_with_the_next_request),
 		cmocka_unit_test(losing_a_group_refuses_and_ends_what_is_live),
