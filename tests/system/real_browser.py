@@ -20,11 +20,14 @@ from house import PATIENCE, ROOT, can_connect, free_port, wait_for
 
 PROJECT = ROOT / "tests/browser"
 CACHE = ROOT / "build/browser-npm"  # outlives runs; made by npm from the committed lock file
+# Debian 12's own npm 9.2 cannot read a lock file with an override of a dependency on GitHub.
+NPM = ["npm", "exec", "--yes", "--package=npm@10.9.9", "--", "npm"]
 APT = "apt install chromium firefox-esr libnss3-tools npm, or run script/packages test"
 
 
 def installed():
     """The folder with node_modules as package-lock.json wants it; npm is asked only if it is not there yet."""
+    need("npm")
     wanted = [PROJECT / "package.json", PROJECT / "package-lock.json"]
     digest = hashlib.sha256(b"".join(f.read_bytes() for f in wanted)).hexdigest()
     stamp = CACHE / "installed"
@@ -36,7 +39,7 @@ def installed():
         stamp.unlink(missing_ok=True)
         for file in wanted:
             shutil.copy(file, CACHE)
-        done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], cwd=CACHE,
+        done = subprocess.run([*NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], cwd=CACHE,
                               capture_output=True, text=True)
         assert done.returncode == 0, ("the browser tests need the packages of tests/browser/package.json, and npm could not get "
                                       f"them into {CACHE} (is the npm registry reachable?):\n{done.stderr[-2000:]}")
