@@ -113,8 +113,6 @@ static void learn_peer(struct guest *guest, struct connection *connection)
 	memcpy(guest->fingerprint, peer.fingerprint, sizeof guest->fingerprint);
 	guest->is_found = guest->has_certificate && door->roster &&
 			  roster_find(door->roster, guest->fingerprint, &guest->standing);
-	if (guest->is_found && door->needs_der && peer.der.size > 0)
-		der_cache_add(door->der_cache, guest->fingerprint, peer.der);
 }
 
 /* Enter, THEN read the roster: a revocation in between is seen by one of the two. The device is read
@@ -418,6 +416,14 @@ enum tls_standing door_on_certificate(void *arg, struct span der, const uint8_t 
 	default:
 		return TLS_CERTIFICATE_UNKNOWN;
 	}
+}
+
+void door_on_proved(void *arg, struct span der, const uint8_t fingerprint[32])
+{
+	struct door *door = arg;
+
+	if (door->needs_der)
+		der_cache_add(door->der_cache, fingerprint, der);
 }
 
 int64_t door_resumable_until(void *arg, const uint8_t fingerprint[32])

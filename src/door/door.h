@@ -77,6 +77,8 @@ size_t door_take_seen(struct door *door, uint8_t (*out)[16], size_t most);
 
 /* -- for stream/tls_context: two of struct tls_hooks, with the door as their arg -- */
 enum tls_standing door_on_certificate(void *door, struct span der, const uint8_t fingerprint[32]);
+/* Keeps its bytes for the dialects that send them, also of sessions that come from it. */
+void door_on_proved(void *door, struct span der, const uint8_t fingerprint[32]);
 /* Not-after of a recognised certificate; 0 for others, and while its DER is not at hand though one of
  * the sites' dialects needs it. */
 int64_t door_resumable_until(void *door, const uint8_t fingerprint[32]);

@@ -95,6 +95,11 @@ static enum tls_standing on_certificate(void *arg, struct span der, const uint8_
 	return door_on_certificate(((struct gateway *)arg)->door, der, fingerprint);
 }
 
+static void on_proved(void *arg, struct span der, const uint8_t fingerprint[32])
+{
+	door_on_proved(((struct gateway *)arg)->door, der, fingerprint);
+}
+
 static int64_t resumable_until(void *arg, const uint8_t fingerprint[32])
 {
 	return door_resumable_until(((struct gateway *)arg)->door, fingerprint);
@@ -104,6 +109,7 @@ static struct tls_hooks hooks_of(struct gateway *gateway)
 {
 	return (struct tls_hooks){.arg = gateway,
 				  .on_certificate = on_certificate,
+				  .on_proved = on_proved,
 				  .resumable_until = resumable_until,
 				  .on_session_new = on_session_new,
 				  .on_session_find = on_session_find};

@@ -73,6 +73,9 @@ struct tls_hooks {
 	/* A client's leaf, before possession of its key is proved; remember nothing yet. Not called
 	 * for keys that are too weak. */
 	enum tls_standing (*on_certificate)(void *arg, struct span der, const uint8_t fingerprint[32]);
+	/* Possession of its key is proved, and it was GOOD: now it may be remembered. Comes before the
+	 * session's ticket is made; not on a resumption, which brings no certificate. NULL is fine. */
+	void (*on_proved)(void *arg, struct span der, const uint8_t fingerprint[32]);
 	/* Until when (seconds since 1970) may sessions of this certificate be resumed; its not_after,
 	 * as a rule. 0: not at all (revoked, unknown, its DER is needed and not at hand). Asked when a
 	 * session is made and again when it is to be resumed. */

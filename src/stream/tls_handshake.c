@@ -297,6 +297,15 @@ static bool is_name_as_learnt(const struct tls_handshake *shake, const SSL *ssl)
 	       span_equals(host_span(&folded), shake->name);
 }
 
+static void tell_proved(const struct tls_handshake *shake)
+{
+	const struct tls_hooks *hooks = &shake->context->hooks;
+
+	if (hooks->on_proved && shake->shown && shake->standing == TLS_CERTIFICATE_GOOD)
+		hooks->on_proved(hooks->arg, span_make(shake->der, shake->der_size),
+				 shake->fingerprint);
+}
+
 enum status tls_handshake_settle(struct tls_handshake *shake, SSL *ssl)
 {
 	if (!shake->place || !is_name_as_learnt(shake, ssl))
@@ -313,6 +322,7 @@ enum status tls_handshake_settle(struct tls_handshake *shake, SSL *ssl)
 		shake->when = (uint32_t)clock_seconds();
 		if (!shake->shown && shake->place->asks == TLS_ASKS_OR_DROPS)
 			return REFUSED;
+		tell_proved(shake);
 	}
 	shake->settled = true;
 	return OK;
