@@ -6,7 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
+
+/* Two seconds: a command without a server, or an authority that is just ending, needs less. */
+enum { TRIES = 100 };
 
 static enum status refuse_held(const char *state, int fd, struct error *err)
 {
@@ -21,8 +25,9 @@ static enum status refuse_held(const char *state, int fd, struct error *err)
 
 enum status state_lock_take(const char *state, int *out, struct error *err)
 {
+	const struct timespec pause = {.tv_nsec = 20 * 1000000};
 	char path[PATH_MAX], holder[32];
-	int fd, size;
+	int fd, size, tries, held;
 
 	if (snprintf(path, sizeof path, "%s/lock", state) >= PATH_MAX)
 		return error_refuse(err, "the path is too long: %s", state);
@@ -31,7 +36,9 @@ enum status state_lock_take(const char *state, int *out, struct error *err)
 		(void)error_fail_errno(err, "cannot open %s", path);
 		return REFUSED;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
+	for (tries = 0; (held = flock(fd, LOCK_EX | LOCK_NB)) && errno == EWOULDBLOCK && tries < TRIES; tries++)
+		nanosleep(&pause, NULL);
+	if (held) {
 		enum status status = errno == EWOULDBLOCK ? refuse_held(state, fd, err)
 							  : error_fail_errno(err, "cannot lock %s", path);
 

@@ -50,7 +50,8 @@ struct supervisor {
 	struct session_store *sessions;
 	struct post_of posts[1 + WORKERS_MOST]; /* [0] the authority, then the gateways */
 	unsigned count;
-	uint32_t joins;   /* so many numbers were given to gateways */
+	int64_t looked_at; /* mono: the last look after all */
+	uint32_t joins;    /* so many numbers were given to gateways */
 	bool is_up;       /* every part was ready once: from now on a part that ends is started again */
 	bool wants_again; /* files changed while a preparation was under way */
 	bool is_stopping;
@@ -299,12 +300,24 @@ static void look_after(struct supervisor *supervisor, struct post_of *post)
 		connect_gateway(supervisor, post);
 }
 
+/* Ctrl-Z, or a machine that was paused: the time that we did not see was not theirs either. */
+static void forgive_own_absence(struct supervisor *supervisor)
+{
+	int64_t now = now_of(supervisor);
+	unsigned i;
+
+	for (i = 0; i < supervisor->count && now - supervisor->looked_at > SECONDS(3); i++)
+		supervisor->posts[i].child.beat_at = now;
+	supervisor->looked_at = now;
+}
+
 static void on_second(struct timer *timer)
 {
 	struct supervisor *supervisor = OWNER_OF(timer, struct supervisor, second);
 	int64_t next = now_of(supervisor) + SECONDS(1);
 	unsigned i;
 
+	forgive_own_absence(supervisor);
 	for (i = 0; i < supervisor->count; i++) {
 		struct child *child = &supervisor->posts[i].child;
 
