@@ -15,7 +15,7 @@ void hex_write(const void *bytes, size_t size, char *out)
 	out[2 * size] = 0;
 }
 
-static int hex_digit(char c)
+int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';

@@ -13,6 +13,9 @@ void hex_write(const void *bytes, size_t size, char *out);
 /* Exactly `size` bytes from 2 * size digits of either case; else false, `out` undefined. */
 bool hex_read(struct span text, void *out, size_t size);
 
+/* The value of one digit of either case, or -1. */
+int hex_digit(char c);
+
 void base64_write(struct buffer *out, struct span bytes);
 /* Strict: no white space, right padding, no stray bits. False: not base64 or no room. */
 bool base64_read(struct buffer *out, struct span text);

@@ -109,6 +109,30 @@ int asking(const struct invocation *invocation, const char *question, json_t *wo
 	return status == FAILED && is_there ? EXIT_UNREACHABLE : EXIT_REFUSED;
 }
 
+int asking_all(const struct invocation *invocation, const char *question, json_t *words, const char *list,
+	       json_t **all)
+{
+	json_t *gathered = json_array(), *answer;
+	char after[256] = "";
+	int outcome;
+
+	do {
+		json_object_set_new(words, "after", json_string(after));
+		outcome = asking(invocation, question, json_incref(words), &answer);
+		if (outcome != EXIT_DONE)
+			break;
+		json_array_extend(gathered, json_object_get(answer, list));
+		snprintf(after, sizeof after, "%s", asking_text(answer, "next"));
+		json_decref(answer);
+	} while (after[0]);
+	json_decref(words);
+	if (outcome == EXIT_DONE)
+		*all = gathered;
+	else
+		json_decref(gathered);
+	return outcome;
+}
+
 int asking_print_json(json_t *answer)
 {
 	int outcome = json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);

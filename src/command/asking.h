@@ -12,6 +12,10 @@
 
 /* Takes `words`. On EXIT_DONE *answer is the caller's to json_decref; else the failure has been said. */
 int asking(const struct invocation *invocation, const char *question, json_t *words, json_t **answer);
+/* A list that comes in pages: all of `list` in the answers to `question`, each asked with `words` (taken)
+ * and where the one before ended. On EXIT_DONE *all is the caller's. */
+int asking_all(const struct invocation *invocation, const char *question, json_t *words, const char *list,
+	       json_t **all);
 /* Prints an answer for --json. Takes it. */
 int asking_print_json(json_t *answer);
 /* A line on standard error when gateways did not answer a revocation in time. */

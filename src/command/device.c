@@ -22,8 +22,7 @@ static void print_row(const struct column *columns, const json_t *device)
 int command_device_list(struct invocation *invocation)
 {
 	const struct column columns[] = {{"DEVICE", 24}, {"KIND", 7}, {"STATE", 9}, {"UNTIL", 10}, {"SEEN", 10}, {"ID", 32}};
-	json_t *devices = json_array(), *device, *answer;
-	char after[256] = "";
+	json_t *devices, *device, *words;
 	struct error err;
 	int outcome;
 	size_t i;
@@ -32,20 +31,12 @@ int command_device_list(struct invocation *invocation)
 		return command_usage(invocation, "%s", err.text);
 	if (invocation->argc > 1)
 		return command_usage(invocation, "at most one person");
-	do {
-		json_t *words = json_pack("{s:s}", "after", after);
-
-		if (invocation->argc)
-			json_object_set_new(words, "person", json_string(invocation->argv[0]));
-		outcome = asking(invocation, "device-list", words, &answer);
-		if (outcome != EXIT_DONE) {
-			json_decref(devices);
-			return outcome;
-		}
-		json_array_extend(devices, json_object_get(answer, "devices"));
-		snprintf(after, sizeof after, "%s", asking_text(answer, "next"));
-		json_decref(answer);
-	} while (after[0]);
+	words = json_object();
+	if (invocation->argc)
+		json_object_set_new(words, "person", json_string(invocation->argv[0]));
+	outcome = asking_all(invocation, "device-list", words, "devices", &devices);
+	if (outcome != EXIT_DONE)
+		return outcome;
 	if (invocation->json)
 		return asking_print_json(json_pack("{s:o}", "devices", devices));
 	table_head(columns, 6);

@@ -79,8 +79,7 @@ static void list_groups(const json_t *person, char *out, size_t size)
 int command_person_list(struct invocation *invocation)
 {
 	const struct column columns[] = {{"NAME", 20}, {"E-MAIL", 28}, {"GROUPS", 16}, {"ROLE", 7}, {"STATE", 9}, {"DEVICES", 7}};
-	json_t *people = json_array(), *person, *answer;
-	char after[256] = "";
+	json_t *people, *person;
 	struct error err;
 	int outcome;
 	size_t i;
@@ -89,16 +88,9 @@ int command_person_list(struct invocation *invocation)
 		return command_usage(invocation, "%s", err.text);
 	if (invocation->argc)
 		return command_usage(invocation, "takes no words");
-	do {
-		outcome = asking(invocation, "person-list", json_pack("{s:s}", "after", after), &answer);
-		if (outcome != EXIT_DONE) {
-			json_decref(people);
-			return outcome;
-		}
-		json_array_extend(people, json_object_get(answer, "people"));
-		snprintf(after, sizeof after, "%s", asking_text(answer, "next"));
-		json_decref(answer);
-	} while (after[0]);
+	outcome = asking_all(invocation, "person-list", json_object(), "people", &people);
+	if (outcome != EXIT_DONE)
+		return outcome;
 	if (invocation->json)
 		return asking_print_json(json_pack("{s:o}", "people", people));
 	table_head(columns, 6);

@@ -1,5 +1,7 @@
 #include "wire/chunked.h"
 
+#include "base/encode.h"
+
 #include "wire/http_head.h"
 
 enum state {
@@ -26,20 +28,9 @@ bool chunked_is_done(const struct chunked *chunked)
 	return chunked->state == DONE;
 }
 
-static int digit_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static enum status read_size(struct chunked *chunked, char c, struct error *err)
 {
-	int digit = digit_of(c);
+	int digit = hex_digit(c);
 
 	if (digit >= 0) {
 		if (chunked->digits++ == DIGITS_MAX)

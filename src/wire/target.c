@@ -1,22 +1,13 @@
 #include "wire/target.h"
 
-static int digit_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+#include "base/encode.h"
 
 /* The byte that "%XX" stands for, or -1. */
 static int escape_at(const char *at, const char *end)
 {
-	if (end - at < 3 || at[0] != '%' || digit_of(at[1]) < 0 || digit_of(at[2]) < 0)
+	if (end - at < 3 || at[0] != '%' || hex_digit(at[1]) < 0 || hex_digit(at[2]) < 0)
 		return -1;
-	return digit_of(at[1]) << 4 | digit_of(at[2]);
+	return hex_digit(at[1]) << 4 | hex_digit(at[2]);
 }
 
 /* RFC 3986 section 2.3. */
@@ -128,7 +119,7 @@ static uint8_t doubts_of_path(struct span path)
 		if (path.at[i] == '/' && path.at[i + 1] == '/')
 			doubts |= TARGET_EMPTY_SEGMENT;
 		if (i + 3 < path.size && memcmp(path.at + i, "%25", 3) == 0 &&
-		    (digit_of(path.at[i + 3]) >= 0 || memchr("%uU", path.at[i + 3], 3)))
+		    (hex_digit(path.at[i + 3]) >= 0 || memchr("%uU", path.at[i + 3], 3)))
 			doubts |= TARGET_DOUBLE_ENCODED;
 	}
 	return doubts;
@@ -216,8 +207,8 @@ static int sloppy_tail(const char *room, size_t have, size_t *size)
 		return byte;
 	*size = 6;
 	if (have >= 6 && end[-6] == '%' && (end[-5] | 0x20) == 'u' && end[-4] == '0' && end[-3] == '0' &&
-	    digit_of(end[-2]) >= 0 && digit_of(end[-1]) >= 0)
-		return digit_of(end[-2]) << 4 | digit_of(end[-1]);
+	    hex_digit(end[-2]) >= 0 && hex_digit(end[-1]) >= 0)
+		return hex_digit(end[-2]) << 4 | hex_digit(end[-1]);
 	for (i = 0; i < 5 && i < have && ((uint8_t)end[-1 - (int)i] & 0xc0) == 0x80; i++)
 		bits |= ((uint8_t)end[-1 - (int)i] & 0x3fu) << (6 * i);
 	*size = i + 1;
