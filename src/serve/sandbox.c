@@ -150,7 +150,7 @@ static int allow_memory(scmp_filter_ctx filter)
 static int allow_signals_to_itself(scmp_filter_ctx filter)
 {
 	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-				SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+				SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 }
 
 /* Not F_SETOWN and F_SETSIG, by which the kernel sends signals to others. */
@@ -163,7 +163,7 @@ static int allow_descriptor_flags(scmp_filter_ctx filter)
 
 	for (i = 0; i < sizeof commands / sizeof *commands; i++)
 		failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-					   SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
+					   SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i], 0));
 	return failed;
 }
 
@@ -171,15 +171,15 @@ static int allow_descriptor_flags(scmp_filter_ctx filter)
 static int allow_facts_of_descriptors(scmp_filter_ctx filter)
 {
 	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
-				SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH));
+				SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH, 0));
 }
 
 static int allow_internet(scmp_filter_ctx filter)
 {
 	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				SCMP_A0(SCMP_CMP_EQ, AF_INET)) |
+				SCMP_A0(SCMP_CMP_EQ, AF_INET, 0)) |
 	       seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				SCMP_A0(SCMP_CMP_EQ, AF_INET6));
+				SCMP_A0(SCMP_CMP_EQ, AF_INET6, 0));
 }
 
 /* A sanitizer's run-time asks for more than the program does. */
