@@ -189,6 +189,15 @@ void connection_abort(struct connection *connection, enum ending why)
 	start_closing(connection, why, true);
 }
 
+/* A client that takes the last answer slowly has no more time than one for a last word. */
+static void hurry(struct connection *connection)
+{
+	const int64_t time = connection->host->limits.revoke_time;
+
+	if (connection->deadline > connection_now(connection) + time)
+		set_deadline_in(connection, time);
+}
+
 void connection_end(struct connection *connection, enum ending why)
 {
 	if (connection->state == CONNECTION_HANDSHAKE) {
@@ -199,6 +208,8 @@ void connection_end(struct connection *connection, enum ending why)
 		connection->ends = true;
 		set_deadline_in(connection, connection->host->limits.revoke_time);
 		post(connection);
+	} else if (connection->state == CONNECTION_CLOSING) {
+		hurry(connection);
 	}
 }
 

@@ -30,14 +30,15 @@ void h1_set_deadline(struct h1 *h1)
 	}
 	waits = h1->is_blocked || (h1->input == INPUT_BODY && exchange->up.window.size == 0 &&
 				   body_room(&exchange->up) > 0 && exchange->service);
+	/* A tunnel may be silent for as long as it likes; the rest of one that has ended may not wait. */
+	if (exchange->phase == PHASE_TUNNEL && !exchange_is_answered(exchange))
+		waits = false;
 	if (waits && !h1->is_waiting) {
 		h1->progress = connection_now(connection);
 		h1->moved = 0;
 	}
 	h1->is_waiting = waits;
-	connection_deadline(connection, waits && exchange->phase != PHASE_TUNNEL
-						? h1->progress + limits->idle_time
-						: INT64_MAX);
+	connection_deadline(connection, waits ? h1->progress + limits->idle_time : INT64_MAX);
 }
 
 static void on_readable(struct transport *transport)

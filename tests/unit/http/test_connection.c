@@ -308,6 +308,32 @@ static void a_close_that_the_peer_ignores_ends_in_a_second(void **state)
 	house_close();
 }
 
+static void ending_what_is_closing_leaves_it_200_ms(void **state)
+{
+	(void)state;
+	house_open(&keeper);
+	house_connect();
+	script_take(house.stream, 10);
+	script_finish(house.stream, AGAIN);
+	house_say("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+	script_take_all(house.stream);
+	script_ready(house.stream);
+	house_turn();
+	assert_int_equal(house.closed, 1);
+	house.host.limits.linger_time = SECONDS(60);
+	http_host_end(&house.host, ENDED_STOPPING);
+	house_advance(MILLISECONDS(150));
+	/* Said again and again while a process stops: that gains no time. */
+	http_host_end(&house.host, ENDED_STOPPING);
+	house_turn();
+	assert_false(script_record(house.stream)->freed);
+	house_advance(MILLISECONDS(100));
+	house_turn();
+	assert_true(script_record(house.stream)->freed);
+	house_leave();
+	house_close();
+}
+
 static void draining_finishes_what_is_under_way(void **state)
 {
 	(void)state;
@@ -502,6 +528,7 @@ int main(void)
 		cmocka_unit_test(a_tunnel_says_its_last_word),
 		cmocka_unit_test(a_last_word_that_nobody_takes_is_cut_after_200_ms),
 		cmocka_unit_test(a_close_that_the_peer_ignores_ends_in_a_second),
+		cmocka_unit_test(ending_what_is_closing_leaves_it_200_ms),
 		cmocka_unit_test(draining_finishes_what_is_under_way),
 		cmocka_unit_test(the_door_may_end_it_as_soon_as_it_is_secure),
 		cmocka_unit_test(the_door_may_end_it_inside_an_exchange),

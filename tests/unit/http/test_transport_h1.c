@@ -599,6 +599,38 @@ static void a_tunnel_is_raw_both_ways(void **state)
 	house_close();
 }
 
+/* Its client may be silent, but not keep what is left for ever by not taking it. */
+static void a_tunnel_that_has_ended_waits_for_nobody(void **state)
+{
+	struct head answer;
+
+	(void)state;
+	house_open(&holder);
+	house_connect();
+	house_say("GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+		  "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+	exchange_answer_init(&answer, 101);
+	exchange_upgrade(house.held, &answer);
+	house_turn();
+	script_take(house.stream, 2);
+	body_show(&house.held->down, SPAN("raw"), false);
+	body_settle(&house.held->down);
+	house_advance(SECONDS(100000));
+	house_turn();
+	assert_non_null(house.held);
+	body_show(&house.held->down, SPAN("bye"), true);
+	exchange_flush(house.held);
+	house_advance(SECONDS(70));
+	house_turn();
+	assert_non_null(house.held);
+	house_advance(SECONDS(10));
+	house_turn();
+	assert_int_equal(house.closed, 1);
+	assert_int_equal(house.closed_why, ENDED_LATE);
+	house_leave();
+	house_close();
+}
+
 static void a_hundred_megabytes_do_not_stall_at_one_read_a_turn(void **state)
 {
 	static char piece[1 << 20];
@@ -668,6 +700,7 @@ int main(void)
 		cmocka_unit_test(every_partial_write_gives_the_same_bytes),
 		cmocka_unit_test(interim_answers_are_passed_on),
 		cmocka_unit_test(a_tunnel_is_raw_both_ways),
+		cmocka_unit_test(a_tunnel_that_has_ended_waits_for_nobody),
 		cmocka_unit_test(a_hundred_megabytes_do_not_stall_at_one_read_a_turn),
 		cmocka_unit_test(a_body_thrown_away_leaves_the_turn_to_others),
 	};
