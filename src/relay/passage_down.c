@@ -27,6 +27,9 @@ static void consider_bulk(struct passage *passage)
 
 	if (passage->is_bulk || body_waiting(down) > 0 || worker->bulk_users == RELAY_BULK_MOST)
 		return;
+	/* Each user may need a slab; others are held by clients that take the end of an answer slowly. */
+	if (worker->bulk.taken + worker->bulk_users >= worker->bulk.ceiling)
+		return;
 	if (passage->moved < RELAY_BULK_FROM &&
 	    (passage->client.framing != BODY_LENGTH || passage->client.left < RELAY_BULK_FROM))
 		return;
