@@ -332,6 +332,12 @@ void door_use_roster(struct door *door, const struct roster *roster)
 	door_judge_all(door);
 }
 
+void door_use_routes(struct door *door, struct routes *routes)
+{
+	take_routes(door, routes);
+	door_judge_all(door);
+}
+
 enum status door_use_options(struct door *door, const struct door_options *options,
 			     const struct route_service *services, size_t service_count,
 			     struct error *err)
@@ -340,8 +346,7 @@ enum status door_use_options(struct door *door, const struct door_options *optio
 	enum status status;
 
 	TRY(routes_new(options, services, service_count, &routes, err));
-	take_routes(door, routes);
-	door_judge_all(door);
+	door_use_routes(door, routes);
 done:
 	return status;
 }
@@ -445,14 +450,6 @@ enum tls_asks door_asks(const struct site *site)
 	if (policy_mode(site->policy) == NO_CERTIFICATE_DROP)
 		return TLS_ASKS_OR_DROPS;
 	return policy_asks(site->policy) ? TLS_ASKS : TLS_ASKS_NOTHING;
-}
-
-uint32_t door_epoch(const struct door *door)
-{
-	uint32_t epoch;
-
-	memcpy(&epoch, routes_digest(door->routes), sizeof epoch);
-	return epoch;
 }
 
 const struct routes *door_routes(const struct door *door)

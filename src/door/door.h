@@ -59,7 +59,10 @@ void door_fill_host(struct door *door, struct http_host *host);
 /* -- changes; each judges again what is live -- */
 /* Another roster from now on; the one before may be freed when this returns. */
 void door_use_roster(struct door *door, const struct roster *roster);
-/* Other options: a reload, a changed allow-file. On failure the ones before hold. */
+/* Other rules, ready made: a reload, a changed allow-file. Takes them; cannot fail, so that a gateway
+ * may first make everything else that goes with them. */
+void door_use_routes(struct door *door, struct routes *routes);
+/* The same from options. On failure the ones before hold. */
 MUST_CHECK enum status door_use_options(struct door *door, const struct door_options *options,
 					const struct route_service *services, size_t service_count,
 					struct error *err);
@@ -84,9 +87,7 @@ void door_on_proved(void *door, struct span der, const uint8_t fingerprint[32]);
 int64_t door_resumable_until(void *door, const uint8_t fingerprint[32]);
 /* What the handshake of this site must ask for; the site's number is its index in routes. */
 enum tls_asks door_asks(const struct site *site);
-/* Of all sites' names and rules: equal in every worker with equal options. For tls_context_options. */
-uint32_t door_epoch(const struct door *door);
-/* Borrowed until door_use_options. */
+/* Borrowed until other ones are in use. */
 const struct routes *door_routes(const struct door *door);
 /* What the certificate of this fingerprint is worth now. */
 enum who door_recognise(const struct door *door, const uint8_t fingerprint[static 32]);

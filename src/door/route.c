@@ -486,6 +486,14 @@ const uint8_t *routes_digest(const struct routes *routes)
 	return routes->digest;
 }
 
+uint32_t routes_epoch(const struct routes *routes)
+{
+	uint32_t epoch;
+
+	memcpy(&epoch, routes->digest, sizeof epoch);
+	return epoch;
+}
+
 size_t routes_site_count(const struct routes *routes)
 {
 	return routes->count;

@@ -92,6 +92,9 @@ MUST_CHECK enum status routes_new(const struct door_options *options,
 struct routes *routes_hold(struct routes *routes);
 void routes_release(struct routes *routes); /* NULL is fine */
 
+/* Of all sites' names and rules: equal in every worker with equal options. For tls_context_options. */
+uint32_t routes_epoch(const struct routes *routes);
+
 /* By a folded host name (wire/host_name): exact, then wildcard of one label. NULL: none. */
 const struct site *routes_find(const struct routes *routes, struct span host);
 /* The site whose rules hold for a handshake: by server name, and for none or an unknown one the

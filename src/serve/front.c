@@ -164,7 +164,7 @@ static const struct tls_site *unnamed_site(const struct tls_site *sites, size_t 
 	return &sites[0];
 }
 
-static enum status fill_sites(const struct front *front, const struct door *door, struct tls_site *sites,
+static enum status fill_sites(const struct front *front, const struct routes *routes, struct tls_site *sites,
 			      struct span *names, struct error *err)
 {
 	const struct door_options *options = settings_door(front->settings);
@@ -176,7 +176,7 @@ static enum status fill_sites(const struct front *front, const struct door *door
 		sites[i] = (struct tls_site){.number = (uint32_t)i,
 					     .names = &names[i],
 					     .names_count = 1,
-					     .asks = door_asks(routes_site(door_routes(door), i))};
+					     .asks = door_asks(routes_site(routes, i))};
 		status = load_credentials(&options->sites[i], &sites[i].credentials[0], err);
 		if (status != OK)
 			return status;
@@ -184,7 +184,7 @@ static enum status fill_sites(const struct front *front, const struct door *door
 	return OK;
 }
 
-enum status front_secure(struct front *front, const struct door *door, const struct tls_hooks *hooks,
+enum status front_secure(struct front *front, const struct routes *routes, const struct tls_hooks *hooks,
 			 struct error *err)
 {
 	static const char *const protocols[] = {"http/1.1", NULL};
@@ -200,9 +200,9 @@ enum status front_secure(struct front *front, const struct door *door, const str
 		status = error_fail(err, "no memory for TLS");
 		goto done;
 	}
-	TRY(fill_sites(front, door, sites, names, err));
+	TRY(fill_sites(front, routes, sites, names, err));
 	/* One epoch for all: any change of rules costs each client one full handshake, no more. */
-	options.epoch = door_epoch(door);
+	options.epoch = routes_epoch(routes);
 	issuers = settings_issuers(front->settings, &count);
 	for (i = 0; i < count && i < 8; i++)
 		authorities[i] = issuers[i].der;
@@ -211,7 +211,7 @@ enum status front_secure(struct front *front, const struct door *door, const str
 	options.sites = sites;
 	options.no_name = *unnamed_site(sites, front->count);
 	options.no_name.number = TLS_SITE_NO_NAME;
-	options.no_name.asks = door_asks(routes_find_handshake(door_routes(door), SPAN("")));
+	options.no_name.asks = door_asks(routes_find_handshake(routes, SPAN("")));
 	options.unknown_name = options.no_name;
 	options.unknown_name.number = TLS_SITE_UNKNOWN_NAME;
 	TRY(tls_context_new(&options, &made, err));
@@ -261,7 +261,7 @@ enum status front_prove(const struct settings *settings, struct error *err)
 	setup.services = front_services(front, &setup.service_count);
 	TRY(door_new(&setup, &door, err));
 	hooks.arg = door;
-	TRY(front_secure(front, door, &hooks, err));
+	TRY(front_secure(front, door_routes(door), &hooks, err));
 done:
 	door_free(door);
 	front_free(front);

@@ -10,21 +10,21 @@
 #include "door/route.h"
 #include "stream/tls_context.h"
 
-struct door;
 struct front;
 struct loop;
 struct relay_worker;
+struct routes;
 struct settings;
 
 /* `settings` is borrowed for the front's life. With `before` whose config text is the same, its relays
  * go on (their kept connections too); it must outlive the call only. */
 MUST_CHECK enum status front_new(struct relay_worker *worker, const struct settings *settings,
 				 struct front *before, struct front **out, struct error *err);
-/* For door_new and door_use_options. */
+/* For door_new and routes_new. */
 const struct route_service *front_services(const struct front *front, size_t *count);
-/* Certificates, names, modes as the door (which has these settings) sees them. REFUSED: which file
+/* Certificates, names, modes as `routes` (made from these settings) sees them. REFUSED: which file
  * of which site is wrong, and how. */
-MUST_CHECK enum status front_secure(struct front *front, const struct door *door,
+MUST_CHECK enum status front_secure(struct front *front, const struct routes *routes,
 				    const struct tls_hooks *hooks, struct error *err);
 struct tls_context *front_tls(const struct front *front); /* borrowed; NULL before front_secure */
 /* Relays that nothing else uses are retired. NULL is fine. */

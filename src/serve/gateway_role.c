@@ -139,6 +139,7 @@ static enum status take_bundle(struct gateway *gateway, int fd, struct error *er
 	struct bundle *bundle = NULL;
 	struct settings *settings = NULL;
 	struct front *front = NULL;
+	struct routes *routes = NULL;
 	const struct route_service *services;
 	struct tls_hooks hooks = hooks_of(gateway);
 	enum status status;
@@ -149,7 +150,7 @@ static enum status take_bundle(struct gateway *gateway, int fd, struct error *er
 	TRY(front_new(gateway->relays, settings, gateway->front, &front, err));
 	services = front_services(front, &count);
 	if (gateway->door) {
-		TRY(door_use_options(gateway->door, settings_door(settings), services, count, err));
+		TRY(routes_new(settings_door(settings), services, count, &routes, err));
 	} else {
 		struct door_setup setup = {.loop = gateway->post.loop,
 					   .score = gateway->post.page,
@@ -160,7 +161,10 @@ static enum status take_bundle(struct gateway *gateway, int fd, struct error *er
 		setup.issuers = settings_issuers(settings, &setup.issuer_count);
 		TRY(door_new(&setup, &gateway->door, err));
 	}
-	TRY(front_secure(front, gateway->door, &hooks, err));
+	TRY(front_secure(front, routes ? routes : door_routes(gateway->door), &hooks, err));
+	/* Nothing can fail from here on: rules whose services are gone must never be in use. */
+	if (routes)
+		door_use_routes(gateway->door, routes);
 	front_free(gateway->front);
 	settings_free(gateway->settings);
 	bundle_free(gateway->bundle);
@@ -169,6 +173,7 @@ static enum status take_bundle(struct gateway *gateway, int fd, struct error *er
 	gateway->bundle = bundle;
 	return OK;
 done:
+	routes_release(routes);
 	front_free(front);
 	settings_free(settings);
 	bundle_free(bundle);

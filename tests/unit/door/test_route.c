@@ -99,6 +99,8 @@ static void sites_with_equal_rules_are_of_one_class(void **state)
 	assert_int_not_equal(routes_site(routes, 0)->rules_class, routes_site(routes, 2)->rules_class);
 	assert_memory_equal(routes_digest(routes), routes_digest(again), 32);
 	assert_memory_not_equal(routes_digest(routes), routes_digest(fewer), 32);
+	assert_int_equal(routes_epoch(routes), routes_epoch(again));
+	assert_int_not_equal(routes_epoch(routes), routes_epoch(fewer));
 	routes_release(routes);
 	routes_release(again);
 	routes_release(fewer);
