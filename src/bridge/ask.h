@@ -50,7 +50,8 @@ void ask_make_key(char out[static ASK_KEY_SIZE]);
 MUST_CHECK enum status ask_connect(const char *path, int *fd, struct error *err);
 /* Ask over `socket` and wait at most timeout_ms in all. Takes question's words and fd. On OK *words
  * is the caller's; *fd (if `fd` is not NULL) is the descriptor that came, or -1, the caller's. One question
- * at a time a socket; after FAILED the socket is of no more use. */
+ * at a time a socket. REFUSED, and AGAIN for "ask later": the answer was no, and says why; FAILED: no answer
+ * came, and the socket is of no more use. */
 MUST_CHECK enum status ask_wait(int socket, struct question question, int timeout_ms,
 				json_t **words, int *fd, struct error *err);
 /* The same without a server: runs the table's function in this process, as `role`. An answer that

@@ -128,7 +128,11 @@ static enum status read_answer(struct span text, json_t **words, struct error *e
 	enum status status;
 
 	TRY(frame_read_words(text, &frame, err));
-	TRY(frame_read_answer(frame, &borrowed, err));
+	status = frame_read_answer(frame, &borrowed, err);
+	if (status == FAILED)
+		status = REFUSED; /* the other side's failure, which it told us of */
+	if (status != OK)
+		goto done;
 	*words = json_incref((json_t *)(uintptr_t)borrowed);
 done:
 	json_decref(frame);

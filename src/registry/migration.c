@@ -53,8 +53,7 @@ static enum status run(sqlite3 *db, const char *sql, struct error *err)
 	return code == SQLITE_OK ? OK : sentence(db, code, err);
 }
 
-/* -1: there is no migration table. */
-static enum status present_version(sqlite3 *db, int *version, struct error *err)
+enum status migration_version(sqlite3 *db, int *version, struct error *err)
 {
 	sqlite3_stmt *statement = NULL;
 	int code = sqlite3_prepare_v2(db, "SELECT count(*) FROM sqlite_master WHERE name = 'migration'", -1,
@@ -124,7 +123,7 @@ enum status migration_run(sqlite3 *db, const char *path, const struct migration 
 	enum status status;
 	size_t i;
 
-	TRY(present_version(db, &version, err));
+	TRY(migration_version(db, &version, err));
 	if (version > newest)
 		return error_refuse(err, "%s has schema %d, this program knows %d: it was written by a newer "
 				    "chatelaine; use that one, or restore %s.before-%d", path, version,

@@ -19,6 +19,8 @@ struct migration {
 /* The steps of this program; *count of them. */
 const struct migration *migration_steps(size_t *count);
 
+/* What it holds now; -1: it was never a registry. */
+MUST_CHECK enum status migration_version(struct sqlite3 *db, int *version, struct error *err);
 /* Bring `db` (the file at `path`) to the last of `steps`. When it holds an older schema already, a copy
  * PATH.before-VERSION is made first. REFUSED: the file is of a newer program, or not a registry. */
 MUST_CHECK enum status migration_run(struct sqlite3 *db, const char *path, const struct migration *steps,

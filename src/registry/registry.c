@@ -73,16 +73,25 @@ static enum status connect_to(const char *path, bool create, struct span row_key
 	}
 	sqlite3_busy_timeout(registry->db, LOCK_WAIT_MS);
 	TRY(shut_in(registry, err));
-	TRY(run(registry, "PRAGMA journal_mode = WAL", err));
-	TRY(run(registry, "PRAGMA synchronous = FULL", err));
-	TRY(run(registry, "PRAGMA foreign_keys = ON", err));
 	TRY(run(registry, "PRAGMA cell_size_check = ON", err));
-	TRY(run(registry, "PRAGMA secure_delete = ON", err));
-	TRY(run(registry, "PRAGMA temp_store = MEMORY", err));
 	*out = registry;
 	registry = NULL;
 done:
 	registry_free(registry);
+	return status;
+}
+
+/* Before the first write, and not before it is known to be ours: the first line writes. */
+static enum status set_ways(struct registry *registry, struct error *err)
+{
+	enum status status;
+
+	TRY(run(registry, "PRAGMA journal_mode = WAL", err));
+	TRY(run(registry, "PRAGMA synchronous = FULL", err));
+	TRY(run(registry, "PRAGMA foreign_keys = ON", err));
+	TRY(run(registry, "PRAGMA secure_delete = ON", err));
+	TRY(run(registry, "PRAGMA temp_store = MEMORY", err));
+done:
 	return status;
 }
 
@@ -263,6 +272,7 @@ enum status registry_create(const char *path, struct span row_key, struct span t
 	}
 	close(fd);
 	TRY(connect_to(path, true, row_key, &registry, err));
+	TRY(set_ways(registry, err));
 	steps = migration_steps(&count);
 	TRY(migration_run(registry->db, path, steps, count, err));
 	TRY(fill_house(registry, trust_domain, err));
@@ -282,12 +292,21 @@ enum status registry_open(const char *path, struct span row_key, struct registry
 	struct registry *registry = NULL;
 	const struct migration *steps;
 	enum status status;
+	struct stat facts;
 	size_t count;
+	int version;
 
-	if (access(path, F_OK))
+	if (stat(path, &facts))
 		return error_refuse(err, "there is no registry at %s", path);
+	/* To SQLite an empty file is a new database, to us a lost one. */
+	if (facts.st_size == 0)
+		return error_refuse(err, "%s is empty; restore it from a backup", path);
 	TRY(connect_to(path, false, row_key, &registry, err));
 	TRY(check(registry, path, err));
+	TRY(migration_version(registry->db, &version, err));
+	if (version < 0)
+		TRY(error_refuse(err, "this database is no registry; restore it from a backup"));
+	TRY(set_ways(registry, err));
 	steps = migration_steps(&count);
 	TRY(migration_run(registry->db, path, steps, count, err));
 	TRY(load_house(registry, err));
