@@ -14,6 +14,7 @@ struct watch {
 	struct loop *loop;
 	struct source source;
 	struct timer quiet, hourly;
+	int64_t latest; /* mono: a change that waits is told by then; 0: none waits */
 	void (*on_change)(void *arg);
 	void *arg;
 	unsigned count;
@@ -29,6 +30,17 @@ static bool is_watched(const struct watch *watch, const struct inotify_event *ev
 		if (watch->folders[i] == event->wd && strcmp(watch->names[i], event->name) == 0)
 			return true;
 	return false;
+}
+
+/* A key and its certificate change one after the other: wait until nothing moves, but not for ever, for the
+ * line of a lost device may have gone from a list meanwhile. */
+static void wait_for_quiet(struct watch *watch)
+{
+	int64_t now = loop_now(watch->loop)->mono, due = now + SECONDS(1);
+
+	if (watch->latest == 0)
+		watch->latest = now + SECONDS(3);
+	timer_set(loop_timers(watch->loop), &watch->quiet, due < watch->latest ? due : watch->latest);
 }
 
 static void on_ready(struct source *source)
@@ -51,16 +63,15 @@ static void on_ready(struct source *source)
 			at += (ssize_t)(sizeof *event + event->len);
 		}
 	}
-	/* A key and its certificate change one after the other: wait until nothing moves. */
 	if (changed)
-		timer_set(loop_timers(watch->loop), &watch->quiet,
-			  loop_now(watch->loop)->mono + SECONDS(1));
+		wait_for_quiet(watch);
 }
 
 static void on_quiet(struct timer *timer)
 {
 	struct watch *watch = OWNER_OF(timer, struct watch, quiet);
 
+	watch->latest = 0;
 	watch->on_change(watch->arg);
 }
 

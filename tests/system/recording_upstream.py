@@ -47,16 +47,16 @@ class Wire:
 
     def until(self, mark):
         while mark not in self.kept[self.at:]:
-            self._more()
+            self.more()
         end = self.kept.index(mark, self.at) + len(mark)
         return self._take(end - self.at)
 
     def count(self, size):
         while len(self.kept) - self.at < size:
-            self._more()
+            self.more()
         return self._take(size)
 
-    def _more(self):
+    def more(self):
         more = self.stream.recv(65536)
         if not more:
             raise EOFError
@@ -152,8 +152,8 @@ class RecordingUpstream:
                 answer = self.take_up(request) if wants_socket else self.answer(request)
                 stream.sendall(answer)
                 if wants_socket and answer.startswith(b"HTTP/1.1 101 "):
-                    while stream.recv(65536):
-                        pass
+                    while True:
+                        wire.more()
                 if isinstance(answer, Last):
                     return
         except (EOFError, OSError):
