@@ -36,12 +36,22 @@ void authority_device_text(const struct authority *authority, const uint8_t id[R
 static enum status open_registry(struct authority *authority, struct error *err)
 {
 	struct secret *row_key = NULL;
+	struct registry_memory memory;
 	char path[PATH_MAX];
 	enum status status;
 
 	TRY(house_load_hex(authority->state, ROW_KEY_FILE, REGISTRY_KEY_SIZE, &row_key, err));
 	TRY(house_path(authority->state, REGISTRY_FILE, path, err));
 	TRY(registry_open(path, secret_span(row_key), &authority->registry, err));
+	TRY(house_path(authority->state, REVOKED_LIST_FILE, path, err));
+	TRY(registry_remember(authority->registry, path, &memory, err));
+	if (memory.put_back)
+		log_say(LOG_ERROR, "put-back", "%s/%s is an older copy, or was changed by hand: %u people, devices and "
+			"certificates in it that were revoked before are revoked again", authority->state,
+			REGISTRY_FILE, memory.put_back);
+	if (memory.damaged)
+		log_say(LOG_ERROR, "revoked-list", "%s: %u lines cannot be read; restore it from a backup", path,
+			memory.damaged);
 done:
 	secret_free(row_key);
 	return status;
@@ -104,6 +114,7 @@ static void on_beat(struct timer *timer)
 	roster_touch(authority->roster, now->wall);
 	if (authority->old_roster)
 		roster_touch(authority->old_roster, now->wall);
+	publish_if_touched(authority);
 	timer_set(loop_timers(authority->loop), &authority->beat, now->mono + MILLISECONDS(BEAT_MS));
 }
 

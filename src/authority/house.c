@@ -33,7 +33,7 @@ enum { FILES_MOST = 16, SITE_MOST = 200 };
 static const char *const own_files[] = {
 	ROOT_CERTIFICATE_FILE, ROOT_KEY_FILE, ISSUING_CERTIFICATE_FILE, ISSUING_KEY_FILE,
 	NEXT_CERTIFICATE_FILE, NEXT_KEY_FILE, ROW_KEY_FILE, TOKEN_FILE, SERVER_FOLDER,
-	TRUST_DOMAIN_FILE,
+	TRUST_DOMAIN_FILE, REVOKED_LIST_FILE,
 	REGISTRY_FILE /* last */,
 };
 enum { OWN_FILES = sizeof own_files / sizeof *own_files };
@@ -164,6 +164,7 @@ static enum status make_everything(struct making *making, struct error *err)
 	TRY(put_random(making, ROW_KEY_FILE, REGISTRY_KEY_SIZE, &making->row_key, err));
 	TRY(put_random(making, TOKEN_FILE, TOKEN_SIZE, NULL, err));
 	TRY(put(making, TRUST_DOMAIN_FILE, 0644, span_of(making->trust_domain), err));
+	TRY(put(making, REVOKED_LIST_FILE, 0600, SPAN("# What was revoked or removed. Lines are only ever added.\n"), err));
 	TRY(make_authorities(making, err));
 	TRY(make_server_certificate(making, err));
 	TRY(house_path(making->unfinished, REGISTRY_FILE, path, err));

@@ -3,7 +3,7 @@
  * issuing certificate, keys, tokens. All or nothing: what is left behind by a
  * crash in the middle is cleared away by the next house_init.
  *
- * STATE/ (0700): registry.db; root.pem, root.key (encrypted under the
+ * STATE/ (0700): registry.db; revoked.list, which holds even when an older registry.db is put back; root.pem, root.key (encrypted under the
  * recovery phrase); issuing.pem, issuing.key; next.pem, next.key; row.key;
  * cli.token; server/SITE.pem and SITE.key; lock. Keys are 0600.
  */

@@ -13,6 +13,7 @@
 #include "pki/signer.h"
 
 #define REGISTRY_FILE "registry.db"
+#define REVOKED_LIST_FILE "revoked.list" /* registry/revoked_list.h */
 #define TRUST_DOMAIN_FILE "trust-domain" /* for who must not open the registry */
 #define ROOT_CERTIFICATE_FILE "root.pem"
 #define ROOT_KEY_FILE "root.key"

@@ -193,6 +193,25 @@ void publish_revoked(struct authority *authority, struct span fingerprints)
 	}
 }
 
+void publish_devices_revoked(struct authority *authority, const uint8_t (*devices)[16], unsigned count)
+{
+	(void)roster_revoke_devices(authority->roster, devices, count);
+	if (authority->old_roster)
+		(void)roster_revoke_devices(authority->old_roster, devices, count);
+}
+
+/* Rows may have gone that nobody will ask about again: what they granted goes with them. */
+void publish_if_touched(struct authority *authority)
+{
+	struct error err;
+
+	if (registry_is_in_transaction(authority->registry) || !registry_was_touched(authority->registry))
+		return;
+	log_say(LOG_WARNING, "registry-touched", "another program has written into the registry; all of it is read again");
+	if (publish_all(authority, &err) != OK)
+		log_say(LOG_ERROR, "publish", "%s", err.text);
+}
+
 void publish_forget_old(struct authority *authority)
 {
 	LIST_EACH(it, &authority->gateways)

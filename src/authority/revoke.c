@@ -81,11 +81,13 @@ enum status revoke_device(struct authority *authority, struct deed *deed, struct
 	device->state = DEVICE_REVOKED;
 	device->changed = clock_seconds();
 	memcpy(device->reason, kept, sizeof device->reason);
-	/* As with a certificate: only what is believed is written anew. A row that is not lets nobody in. */
+	/* As with a certificate: only what is believed is written anew. A row that is not lets nobody in, and when
+	 * it is made right again the list says that it is too late. */
 	if (device->is_authentic)
 		TRY(device_record_save(authority->registry, device, err));
 	else
 		deed->rebuilds = true;
+	TRY(registry_note_revoked(authority->registry, REVOKED_DEVICE, device->id, err));
 	deed_touch(deed, device->id);
 	snprintf(deed->why, sizeof deed->why, "revoked");
 done:

@@ -180,6 +180,8 @@ static void take_effect(struct authority *authority, struct deed *deed)
 		return;
 	}
 	publish_revoked(authority, buffer_span(&deed->fingerprints));
+	if (deed->ends)
+		publish_devices_revoked(authority, deed->devices, deed->device_count);
 	if (deed->rebuilds)
 		status = publish_all(authority, &err);
 	for (i = 0; i < deed->device_count && status == OK; i++)

@@ -58,6 +58,10 @@ void certificate_row_read(struct query *query, struct certificate_record *out)
 	fill_mac(out, &mac);
 	out->is_authentic = !query->is_damaged &&
 			    row_mac_matches(&mac, secret_span(query->registry->row_key), stored);
+	out->was_put_back = out->state != CERTIFICATE_REVOKED &&
+			    revoked_list_has(query->registry->revoked, REVOKED_CERTIFICATE, out->fingerprint);
+	if (out->was_put_back)
+		out->state = CERTIFICATE_REVOKED;
 }
 
 /* The MAC covers the DER by its hash. */
@@ -116,6 +120,8 @@ enum status certificate_record_save(struct registry *registry, const struct cert
 	enum status status;
 	int changed = 0;
 
+	if (certificate->state == CERTIFICATE_REVOKED)
+		TRY(revoked_list_note(registry->revoked, REVOKED_CERTIFICATE, certificate->fingerprint, err));
 	fill_mac(certificate, &mac);
 	row_mac_write(&mac, secret_span(registry->row_key), written);
 	TRY(query_start(registry, CERTIFICATE_SAVE, &query, err));

@@ -30,6 +30,7 @@ struct certificate_record {
 	uint8_t der[CERTIFICATE_DER_MOST];
 	size_t der_size;
 	bool is_authentic;
+	bool was_put_back; /* set by reading: the row says otherwise, but it was revoked once (revoked_list.h) */
 };
 
 const char *certificate_state_name(enum certificate_state state);

@@ -61,6 +61,10 @@ void device_row_read(struct query *query, struct device_record *out)
 	fill_mac(out, &mac);
 	out->is_authentic = !query->is_damaged &&
 			    row_mac_matches(&mac, secret_span(query->registry->row_key), stored);
+	if (out->state != DEVICE_REVOKED && revoked_list_has(query->registry->revoked, REVOKED_DEVICE, out->id)) {
+		out->state = DEVICE_REVOKED;
+		out->was_put_back = true;
+	}
 }
 
 static void read_with_seen(struct query *query, struct device_record *out)
@@ -79,6 +83,8 @@ static enum status write(struct registry *registry, enum statement which, const 
 	enum status status;
 	int changed = 0;
 
+	if (device->state == DEVICE_REVOKED)
+		TRY(revoked_list_note(registry->revoked, REVOKED_DEVICE, device->id, err));
 	registry_fold(span_of(device->label), label_key, sizeof label_key);
 	fill_mac(device, &mac);
 	row_mac_write(&mac, secret_span(registry->row_key), written);

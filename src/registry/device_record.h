@@ -24,6 +24,7 @@ struct device_record {
 	char reason[REASON_SIZE]; /* why suspended or revoked; "" */
 	int64_t seen;             /* last seen by a gateway, 0 never; outside the MAC */
 	bool is_authentic;
+	bool was_put_back; /* set by reading: the row says otherwise, but it was revoked once (revoked_list.h) */
 };
 
 const char *device_state_name(enum device_state state);

@@ -57,6 +57,10 @@ void person_row_read(struct query *query, struct person_record *out)
 	fill_mac(out, &mac);
 	out->is_authentic = !query->is_damaged &&
 			    row_mac_matches(&mac, secret_span(query->registry->row_key), stored);
+	if (out->state != PERSON_REMOVED && revoked_list_has(query->registry->revoked, REVOKED_PERSON, out->id)) {
+		out->state = PERSON_REMOVED;
+		out->was_put_back = true;
+	}
 }
 
 static enum status write(struct registry *registry, enum statement which, const struct person_record *person,
@@ -69,6 +73,8 @@ static enum status write(struct registry *registry, enum statement which, const 
 	enum status status;
 	int changed = 0;
 
+	if (person->state == PERSON_REMOVED)
+		TRY(revoked_list_note(registry->revoked, REVOKED_PERSON, person->id, err));
 	registry_fold(span_of(person->name), name_key, sizeof name_key);
 	registry_fold(span_of(person->email), email_key, sizeof email_key);
 	fill_mac(person, &mac);

@@ -24,6 +24,7 @@ struct person_record {
 	enum person_state state;
 	int64_t created, changed; /* seconds since 1970 */
 	bool is_authentic;        /* set by reading: the row's MAC is right */
+	bool was_put_back; /* set by reading: the row says otherwise, but it was removed once (revoked_list.h) */
 };
 
 const char *person_role_name(enum person_role role);

@@ -105,6 +105,7 @@ void registry_free(struct registry *registry)
 	for (i = 0; i < STATEMENT_COUNT; i++)
 		sqlite3_finalize(registry->prepared[i]);
 	sqlite3_close(registry->db);
+	revoked_list_free(registry->revoked);
 	secret_free(registry->row_key);
 	free(registry);
 }
@@ -354,6 +355,21 @@ enum status registry_count(struct registry *registry, struct registry_counts *ou
 	query_end(&query);
 done:
 	return status;
+}
+
+/* Our own commits do not change it. */
+bool registry_was_touched(struct registry *registry)
+{
+	int64_t before = registry->data_version;
+	struct query query;
+	bool row = false;
+
+	if (query_start(registry, DATA_VERSION, &query, NULL) != OK)
+		return false;
+	if (query_step(&query, &row, NULL) == OK && row)
+		registry->data_version = query_get_number(&query);
+	query_end(&query);
+	return before != 0 && registry->data_version != before;
 }
 
 void registry_new_id(uint8_t out[static REGISTRY_ID_SIZE])

@@ -4,6 +4,7 @@
  *
  * Invariants: every row that grants access carries a MAC under the row key
  * (row_mac.h); whoever can write the file cannot make a row that is believed.
+ * What was revoked stays so, whatever row is put back (revoked_list.h).
  * Nothing is readable by others before registry_commit said OK.
  *
  * One process owns it at a time (authority's lock), one thread uses it. It
@@ -19,6 +20,7 @@
 
 #include "base/error.h"
 #include "base/span.h"
+#include "registry/revoked_list.h"
 
 enum {
 	REGISTRY_ID_SIZE = 16,
@@ -46,6 +48,21 @@ void registry_free(struct registry *registry); /* NULL is fine; an open transact
 const char *registry_trust_domain(const struct registry *registry);
 /* This authority's id in the audit chain. */
 const uint8_t *registry_authority_id(const struct registry *registry);
+
+/* Keep the list of what was revoked at `path` too, from now on; first make each whole from the other.
+ * Once, before anything is read. REFUSED: the list cannot be read. */
+struct registry_memory {
+	unsigned put_back; /* rows that said otherwise (an older copy): they are revoked again */
+	unsigned damaged;  /* lines of the list that cannot be read */
+};
+MUST_CHECK enum status registry_remember(struct registry *registry, const char *path,
+					 struct registry_memory *out, struct error *err);
+/* Within a transaction: revoked for good, even where its row is not believed and stays as it is. Saving a
+ * record as revoked (a person: as removed) does this too. */
+MUST_CHECK enum status registry_note_revoked(struct registry *registry, enum revoked_kind kind,
+					     const uint8_t *id, struct error *err);
+/* Has another program written into the file since this was last asked? Not within a transaction. */
+bool registry_was_touched(struct registry *registry);
 
 /* A transaction, and within it marks that can be undone one by one (savepoints, nested as a stack).
  * FAILED with a sentence on a full disk, a lock held for 5 s, an I/O error; registry_commit that

@@ -6,6 +6,8 @@
 #include "registry/registry.h"
 #include "registry/statement.h"
 
+enum { REGISTRY_MARKS_MOST = 8 };
+
 struct sqlite3;
 struct sqlite3_stmt;
 
@@ -15,7 +17,10 @@ struct registry {
 	struct secret *row_key;
 	char trust_domain[TRUST_DOMAIN_SIZE];
 	uint8_t authority_id[REGISTRY_ID_SIZE];
+	struct revoked_list *revoked; /* NULL until registry_remember */
 	unsigned marks;
+	size_t noted_at_mark[REGISTRY_MARKS_MOST], noted_at_begin; /* of `revoked` */
+	int64_t data_version; /* as SQLite last said */
 };
 
 /* Lower case of ASCII letters, for names that people type: at most room - 1 bytes, terminated. */

@@ -26,6 +26,7 @@ static const char *const texts[STATEMENT_COUNT] = {
 	[PERSON_FIND_EMAIL] = "SELECT " PERSON_COLUMNS " FROM person WHERE email_key = ?1 AND state <> 'removed'",
 	[PERSON_LIST] = "SELECT " PERSON_COLUMNS " FROM person WHERE name_key > ?1 AND state <> 'removed' "
 			"ORDER BY name_key LIMIT ?2",
+	[PERSON_REMOVED_ALREADY] = "SELECT " PERSON_COLUMNS " FROM person WHERE state = 'removed'",
 
 	[DEVICE_ADD] = "INSERT INTO device (id, person, label, label_key, kind, state, created, changed, reason, "
 		       "mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
@@ -40,6 +41,7 @@ static const char *const texts[STATEMENT_COUNT] = {
 	[DEVICE_LIST] = "SELECT " DEVICE_COLUMNS ", " SEEN_COLUMN " FROM device WHERE id > ?1 ORDER BY id LIMIT ?2",
 	[DEVICE_LIST_OF_PERSON] = "SELECT " DEVICE_COLUMNS ", " SEEN_COLUMN " FROM device "
 				  "WHERE id > ?1 AND person = ?3 ORDER BY id LIMIT ?2",
+	[DEVICE_REVOKED_ALREADY] = "SELECT " DEVICE_COLUMNS " FROM device WHERE state = 'revoked'",
 	[SEEN_SET] = "INSERT INTO seen (device, at) SELECT id, ?2 FROM device WHERE id = ?1 "
 		     "ON CONFLICT (device) DO UPDATE SET at = excluded.at",
 
@@ -54,6 +56,7 @@ static const char *const texts[STATEMENT_COUNT] = {
 				    "AND (device <> ?2 OR state = 'revoked')",
 	[CERTIFICATE_EACH] = "SELECT " CERTIFICATE_COLUMNS ", certificate.der FROM certificate "
 			     "WHERE device = ?1 ORDER BY created DESC, not_before DESC, fingerprint",
+	[CERTIFICATE_REVOKED_ALREADY] = "SELECT " CERTIFICATE_COLUMNS " FROM certificate WHERE state = 'revoked'",
 	[GRANT_EACH] = "SELECT " CERTIFICATE_COLUMNS ", " DEVICE_COLUMNS ", " PERSON_COLUMNS GRANT_FROM
 		       "WHERE certificate.not_after > ?1 ORDER BY device.person, device.id",
 	[GRANT_EACH_OF_DEVICE] = "SELECT " CERTIFICATE_COLUMNS ", " DEVICE_COLUMNS ", " PERSON_COLUMNS GRANT_FROM
@@ -73,6 +76,7 @@ static const char *const texts[STATEMENT_COUNT] = {
 		      "(SELECT count(*) FROM device WHERE state <> 'revoked'), "
 		      "(SELECT count(*) FROM certificate WHERE state <> 'revoked'), "
 		      "(SELECT count(*) FROM audit)",
+	[DATA_VERSION] = "PRAGMA data_version",
 };
 
 const char *statement_text(enum statement which)

@@ -115,6 +115,9 @@ MUST_CHECK enum status roster_put(struct roster *roster, const struct roster_row
 /* One store, no room needed: suspend, resume, revoke. False: it is not in the roster. */
 bool roster_set_state(struct roster *roster, const uint8_t fingerprint[static 32],
 		      enum roster_state state);
+/* The same for whatever has one of these devices in it; how many. For a revocation that must hold whatever the
+ * registry says by now. Reads the whole roster but for the parts that were never written. */
+unsigned roster_revoke_devices(struct roster *roster, const uint8_t (*devices)[16], unsigned count);
 /* Too full to go on for long: make the next one before roster_put says AGAIN. */
 bool roster_is_full(const struct roster *roster);
 /* "The authority lives", once a second or so. */

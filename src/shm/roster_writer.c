@@ -1,12 +1,14 @@
 #include "shm/roster.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/random.h"
 #include "shm/roster_layout.h"
 
-enum { GROUPS_MOST = 256 };
+enum { GROUPS_MOST = 256, ENTRIES_A_PAGE = 4096 / sizeof(struct roster_entry) };
 
 static uint32_t slots_for(uint64_t expected)
 {
@@ -259,6 +261,54 @@ bool roster_set_state(struct roster *roster, const uint8_t fingerprint[static 32
 	verdict = (verdict & ~(uint64_t)0xff) | (uint64_t)state;
 	atomic_store_explicit(&entry->verdict, verdict, memory_order_seq_cst);
 	return true;
+}
+
+static bool is_among(const uint8_t device[16], const uint8_t (*devices)[16], unsigned count)
+{
+	unsigned i;
+
+	for (i = 0; i < count; i++)
+		if (memcmp(device, devices[i], 16) == 0)
+			return true;
+	return false;
+}
+
+/* Reading a part of shared memory that was never written would make the kernel find memory for it. */
+static uint32_t next_written(const struct roster *roster, uint32_t slot)
+{
+	off_t at = (off_t)(ROSTER_HEAD_SIZE + (size_t)slot * sizeof(struct roster_entry));
+	off_t written = lseek(roster->memory.fd, at, SEEK_DATA);
+
+	if (written < 0)
+		return errno == ENXIO ? roster->slots : slot;
+	if (written <= at)
+		return slot;
+	return (uint32_t)(((size_t)written - ROSTER_HEAD_SIZE) / sizeof(struct roster_entry));
+}
+
+unsigned roster_revoke_devices(struct roster *roster, const uint8_t (*devices)[16], unsigned count)
+{
+	bool first[256] = {false}; /* most entries are passed by this alone */
+	unsigned done = 0, i;
+	uint32_t slot;
+
+	for (i = 0; i < count; i++)
+		first[devices[i][0]] = true;
+	for (slot = 0; count && slot < roster->slots; slot++) {
+		struct roster_entry *entry;
+
+		if (slot % ENTRIES_A_PAGE == 0)
+			slot = next_written(roster, slot);
+		if (slot >= roster->slots)
+			break;
+		entry = &roster->entries[slot];
+		if (!first[entry->device[0]] ||
+		    atomic_load_explicit(&entry->verdict, memory_order_relaxed) == 0 ||
+		    !is_among(entry->device, devices, count))
+			continue;
+		done += roster_set_state(roster, entry->fingerprint, ROSTER_REVOKED);
+	}
+	return done;
 }
 
 bool roster_is_full(const struct roster *roster)
