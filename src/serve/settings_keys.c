@@ -141,16 +141,16 @@ static void *add_location(void *parent, struct span title, struct error *err)
 
 static const struct config_row rows[] = {
 	{.key = "listen", .section = "", .shape = CONFIG_LIST, .kind = &value_addresses, .offset = IN_HOUSE(listen),
-	 .is_required = true, .example = "{\"0.0.0.0:443\", \"[::]:443\"}",
+	 .is_required = true, .example = "0.0.0.0:443",
 	 .help = "Addresses and ports that devices connect to, by TLS."},
 	{.key = "state", .section = "", .kind = &value_path, .offset = IN_HOUSE(state), .is_required = true,
-	 .example = "\"/var/lib/chatelaine\"", .help = "The folder that \"chatelaine init\" made."},
+	 .example = "/var/lib/chatelaine", .help = "The folder that \"chatelaine init\" made."},
 	{.key = "contact", .section = "", .kind = &value_text, .offset = IN_HOUSE(door.contact), .least = 1, .most = 200,
-	 .example = "\"it@example.com\"", .help = "Whom to ask; refusal pages name it."},
+	 .example = "it@example.com", .help = "Whom to ask; refusal pages name it."},
 	{.key = "workers", .section = "", .kind = &value_number, .offset = IN_HOUSE(workers), .standard = "0",
 	 .least = 0, .most = WORKERS_MOST, .help = "Gateway processes; 0: one for each processor."},
 	{.key = "trusted-proxies", .section = "", .shape = CONFIG_LIST, .kind = &value_texts,
-	 .offset = IN_HOUSE(door.trusted_proxies), .example = "{\"10.0.0.5\"}",
+	 .offset = IN_HOUSE(door.trusted_proxies), .example = "10.0.0.5",
 	 .help = "Addresses or networks in front of this door whose X-Forwarded-For is kept and added to;\n"
 		 "everybody else's is replaced."},
 	{.key = "roster-max-age", .section = "", .kind = &value_duration, .offset = IN_HOUSE(door.roster_max_age),
@@ -176,13 +176,13 @@ static const struct config_row rows[] = {
 	{.key = "preset", .section = "site", .kind = &preset_kind, .offset = IN_SITE(preset), .standard = "generic",
 	 .help = "Headers and statuses that an application wants: generic, rocketchat, mattermost, device-list."},
 	{.key = "upstream", .section = "site", .shape = CONFIG_LIST, .kind = &upstream_kind,
-	 .offset = IN_SITE(upstream), .is_required = true, .example = "{\"http://127.0.0.1:3000\"}",
+	 .offset = IN_SITE(upstream), .is_required = true, .example = "http://127.0.0.1:3000",
 	 .help = "Where the application listens; several are asked in turn."},
 	{.key = "certificate", .section = "site", .kind = &value_file, .offset = IN_SITE(certificate),
-	 .is_required = true, .example = "\"/etc/letsencrypt/live/chat.example.com/fullchain.pem\"",
+	 .is_required = true, .example = "/etc/letsencrypt/live/chat.example.com/fullchain.pem",
 	 .help = "The site's certificate with its chain, PEM. Watched."},
 	{.key = "key", .section = "site", .kind = &value_file, .offset = IN_SITE(key), .is_required = true,
-	 .example = "\"/etc/letsencrypt/live/chat.example.com/privkey.pem\"", .help = "Its private key, PEM. Watched."},
+	 .example = "/etc/letsencrypt/live/chat.example.com/privkey.pem", .help = "Its private key, PEM. Watched."},
 	{.key = "no-certificate", .section = "site", .kind = &value_of_choice, .choices = modes,
 	 .offset = IN_SITE(no_certificate), .standard = "explain",
 	 .help = "What a request without an accepted certificate meets: explain (a page that says what to do),\n"
@@ -191,12 +191,12 @@ static const struct config_row rows[] = {
 	 .offset = IN_SITE(missing_status), .example = "403",
 	 .help = "The HTTP status of that page: 403, 400 or 401; the preset's if not given."},
 	{.key = "who", .section = "site", .shape = CONFIG_LIST, .kind = &value_names, .offset = IN_SITE(who),
-	 .example = "{\"staff\"}", .help = "Groups that may enter; everyone with a device if not given."},
+	 .example = "staff", .help = "Groups that may enter; everyone with a device if not given."},
 	{.key = "allow-file", .section = "site", .kind = &value_watched_file, .offset = IN_SITE(allow_file),
-	 .example = "\"/etc/chatelaine/allow.txt\"",
+	 .example = "/etc/chatelaine/allow.txt",
 	 .help = "Device ids, one a line; only these enter. Watched; unreadable means that nobody does."},
 	{.key = "headers", .section = "site", .shape = CONFIG_LIST, .kind = &dialect_kind, .offset = IN_SITE(dialects),
-	 .example = "{\"chatelaine\", \"nginx\"}",
+	 .example = "chatelaine, nginx",
 	 .help = "How the application is told who is there: chatelaine, rfc9440, nginx, mattermost, wott, xfcc;\n"
 		 "the preset's if not given."},
 
@@ -205,9 +205,9 @@ static const struct config_row rows[] = {
 	{.key = "no-certificate", .section = "location", .kind = &value_of_choice, .choices = location_modes,
 	 .offset = IN_LOCATION(no_certificate), .example = "allow", .help = "As the site's; drop is for sites only."},
 	{.key = "who", .section = "location", .shape = CONFIG_LIST, .kind = &value_names,
-	 .offset = IN_LOCATION(who), .example = "{\"admins\"}", .help = "As the site's."},
+	 .offset = IN_LOCATION(who), .example = "admins", .help = "As the site's."},
 	{.key = "allow-file", .section = "location", .kind = &value_watched_file, .offset = IN_LOCATION(allow_file),
-	 .example = "\"/etc/chatelaine/allow-api.txt\"", .help = "As the site's."},
+	 .example = "/etc/chatelaine/allow-api.txt", .help = "As the site's."},
 };
 
 const struct config_rows settings_rows = {.at = rows, .count = sizeof rows / sizeof *rows};
