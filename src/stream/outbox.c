@@ -8,7 +8,7 @@
 #include "stream/socket.h"
 #include "stream/stream.h"
 
-enum { LIMIT_LEAST = 65536, REST_STEP = 16384 };
+enum { LIMIT_LEAST = 4 * OUTBOX_RECORD, REST_STEP = 16384 };
 
 static struct {
 	struct outbox *of; /* NULL: empty */
@@ -133,8 +133,6 @@ static enum status push_gathered(struct outbox *outbox)
 		}
 		sent += took;
 	}
-	if (sent >= outbox->limit && outbox->limit < OUTBOX_GATHERED_MOST)
-		outbox->limit *= 2;
 	drop_gathered(outbox);
 	return OK;
 }
@@ -153,13 +151,23 @@ enum status outbox_push(struct outbox *outbox)
 	return gathered.of == outbox ? push_gathered(outbox) : OK;
 }
 
+/* Nothing more fits below the limit. Whoever takes all of it at once gets more at once. */
+static bool push_full(struct outbox *outbox)
+{
+	enum status status = outbox_push(outbox);
+
+	if (status == OK && outbox->limit < OUTBOX_GATHERED_MOST)
+		outbox->limit *= 2;
+	return status != REFUSED;
+}
+
 bool outbox_add(struct outbox *outbox, const void *bytes, size_t size)
 {
 	if (outbox->stream->freed || outbox->stream->failure == STREAM_GONE)
 		return false;
 	if (gathered.of && gathered.of != outbox)
 		(void)outbox_push(gathered.of);
-	if (gathered.of && gathered.size + size > outbox->limit && outbox_push(outbox) == REFUSED)
+	if (gathered.of && gathered.size + size > outbox->limit && !push_full(outbox))
 		return false;
 	if (outbox->size || size > OUTBOX_GATHERED_MOST)
 		return add_rest(outbox, bytes, size);

@@ -18,7 +18,8 @@
 struct stream;
 
 enum {
-	OUTBOX_GATHERED_MOST = 262144, /* the process's buffer */
+	OUTBOX_RECORD = 16384 + 22,    /* a full record of TLS 1.3 as it goes out, RFC 8446 5.2 */
+	OUTBOX_GATHERED_MOST = 16 * OUTBOX_RECORD, /* the process's buffer */
 	OUTBOX_HIGH_WATER = 65536,     /* of rest: no new application data above it */
 	OUTBOX_REST_MOST = OUTBOX_GATHERED_MOST + OUTBOX_HIGH_WATER,
 };

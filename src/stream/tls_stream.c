@@ -17,7 +17,7 @@ enum {
 	WRITE_ALLOWANCE = 262144, /* plain bytes a call */
 	READ_ALLOWANCE = 524288,  /* bytes off the wire a call: a flood of records without data ends */
 	HANDSHAKE_MOST = 65536,   /* bytes off the wire before anybody is known */
-	BULK_BUFFER = 65536,
+	BULK_BUFFER = 8 + 4 * OUTBOX_RECORD, /* whole records and their alignment: no rest to fetch */
 	CLEAR_MOST = 16384,
 	FIRST_BYTE = 0x16,        /* handshake, RFC 8446 5.1 */
 };
