@@ -190,6 +190,9 @@ static void a_second_reading_must_pass_too(void **state)
 	assert_int_equal(judgement.verdict, VERDICT_NOT_ALLOWED);
 	judgement = policy_decide(policy, SPAN("/open/..%2Fx"), SPAN("/x"), &nobody, fixture->roster);
 	assert_int_equal(judgement.verdict, VERDICT_NOBODY);
+	/* Decoded, and then taken without regard to case. */
+	judgement = policy_decide(policy, SPAN("/open/..%2FADMIN"), SPAN("/ADMIN"), &fixture->alice, fixture->roster);
+	assert_int_equal(judgement.verdict, VERDICT_NOT_ALLOWED);
 	judgement = policy_decide(policy, SPAN("/open/a%2Fb"), SPAN("/open/a/b"), &nobody, fixture->roster);
 	assert_true(judgement.passes);
 	policy_free(policy);

@@ -260,6 +260,45 @@ static void a_new_name_is_told_with_the_next_request(void **state)
 
 static char *staff[] = {(char *)"staff"};
 
+/* Each thing that the lines are made of is reason enough to make them anew. */
+static void each_new_word_about_a_device_is_told_with_the_next_request(void **state)
+{
+	(void)state;
+	open_plainly();
+	house_put(1, "Alice", "staff", ROSTER_ACTIVE);
+	house_connect(1, "chat.example.com");
+	assert_says(house_say(GET("/")), "X-Chatelaine-Person: Alice\r\nX-Chatelaine-Email: a@example.com\r\nX-Chatelaine-Groups: staff\r\n");
+	house_put(1, "Bob", "staff", ROSTER_ACTIVE);
+	assert_says(house_say(GET("/")), "X-Chatelaine-Person: Bob\r\n");
+	house_put(1, "Bob", "guests", ROSTER_ACTIVE);
+	assert_says(house_say(GET("/")), "X-Chatelaine-Groups: guests\r\n");
+	house_leave();
+	house_close();
+}
+
+/* The number of a group set means another set there. */
+static void groups_are_those_of_the_roster_in_use(void **state)
+{
+	struct roster *before;
+	struct error err;
+
+	(void)state;
+	house_begin();
+	house.sites[0].who = (struct value_texts){staff, 1};
+	house_open();
+	house_put(1, "Alice", "staff", ROSTER_ACTIVE);
+	house_connect(1, "chat.example.com");
+	assert_says(house_say(GET("/")), "HTTP/1.1 200 ");
+	before = house.roster;
+	assert_int_equal(roster_new(64, &house.roster, &err), OK);
+	house_put(1, "Alice", "guests", ROSTER_ACTIVE);
+	door_use_roster(house.door, house.roster);
+	roster_free(before);
+	assert_says(house_say(GET("/")), "C08");
+	house_leave();
+	house_close();
+}
+
 static void losing_a_group_refuses_and_ends_what_is_live(void **state)
 {
 	(void)state;
@@ -767,6 +806,8 @@ int main(void)
 		cmocka_unit_test(a_certificate_that_becomes_good_later_ends_its_connection_too),
 		cmocka_unit_test(a_certificate_that_becomes_known_is_met),
 		cmocka_unit_test(a_new_name_is_told_with_the_next_request),
+		cmocka_unit_test(each_new_word_about_a_device_is_told_with_the_next_request),
+		cmocka_unit_test(groups_are_those_of_the_roster_in_use),
 		cmocka_unit_test(losing_a_group_refuses_and_ends_what_is_live),
 		cmocka_unit_test(a_removed_line_of_the_allow_file_ends_a_live_tunnel),
 		cmocka_unit_test(bad_options_leave_the_old_ones),

@@ -384,6 +384,18 @@ static void a_post_is_never_sent_twice(void **state)
 	assert_has(take(stage.client), "502");
 }
 
+static void a_get_with_a_body_is_never_sent_twice(void **state)
+{
+	(void)state;
+	(void)ask(GET);
+	(void)answer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+	(void)ask("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+	shut(&stage.upstream);
+	stage_turn();
+	assert_int_equal(stage_accept(), -1);
+	assert_has(take(stage.client), "502");
+}
+
 static void a_post_does_not_go_to_a_connection_that_is_dead_already(void **state)
 {
 	(void)state;
@@ -742,6 +754,7 @@ int main(void)
 		TEST(a_get_is_tried_twice_and_not_more),
 		TEST(a_get_that_was_heard_is_not_repeated),
 		TEST(a_post_is_never_sent_twice),
+		TEST(a_get_with_a_body_is_never_sent_twice),
 		TEST(a_post_does_not_go_to_a_connection_that_is_dead_already),
 		TEST(a_client_that_goes_stops_the_upstream),
 		TEST(an_answer_may_come_before_the_request_is_whole),

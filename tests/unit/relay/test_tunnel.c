@@ -240,6 +240,31 @@ static void assert_close(const char *seen, size_t size, unsigned code)
 	assert_int_equal((uint8_t)seen[2] << 8 | (uint8_t)seen[3], code);
 }
 
+/* What the client said before it was revoked, and the upstream had no room for, is dropped. */
+static void a_revocation_drops_what_waits_for_the_upstream(void **state)
+{
+	(void)state;
+	static char block[65536];
+	int stuck;
+
+	open_tunnel();
+	for (stuck = 0; stuck < 3; stage_turn())
+		stuck = write(stage.client, block, sizeof block) > 0 ? 0 : stuck + 1;
+	assert_int_equal(stage.host.spills.taken, 1);
+	/* In the middle of a frame: the upstream stays for the moment, to bring the rest of it. */
+	put_bytes(stage.upstream, "\x81\x05he", 4);
+	connection_end(stage.connection, ENDED_REVOKED);
+	stage_turn();
+	assert_int_equal(stage.host.spills.taken, 1);
+	while (read(stage.upstream, block, sizeof block) > 0)
+		stage_turn();
+	assert_int_equal(stage.host.spills.taken, 1);
+	put_text(stage.upstream, "llo");
+	stage_turn();
+	assert_true(is_ended(stage.upstream));
+	assert_int_equal(stage.host.spills.taken, 0);
+}
+
 static void a_revocation_closes_at_the_next_boundary_wherever_it_comes(void **state)
 {
 	char frames[512], seen[512];
@@ -393,6 +418,7 @@ int main(void)
 		TEST(a_client_that_resets_takes_the_upstream_along),
 		TEST(a_tunnel_takes_no_requests_connection),
 		TEST(tunnels_have_a_ceiling),
+		TEST(a_revocation_drops_what_waits_for_the_upstream),
 		TEST(a_revocation_closes_at_the_next_boundary_wherever_it_comes),
 		TEST(a_frame_that_does_not_end_has_100_ms),
 		TEST(a_client_that_reads_nothing_is_gone_within_200_ms),
