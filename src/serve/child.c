@@ -18,7 +18,7 @@ enum { DESCRIPTORS_MOST = 32 };
 /* Move the descriptors to 3, 4, ... Taken out of the way first, since the ranges may overlap. */
 static bool place_descriptors(const int *descriptors, unsigned count)
 {
-	int away[DESCRIPTORS_MOST];
+	int away[DESCRIPTORS_MOST], nothing;
 	unsigned i;
 
 	for (i = 0; i < count; i++) {
@@ -26,6 +26,10 @@ static bool place_descriptors(const int *descriptors, unsigned count)
 		if (descriptors[i] >= 0 && away[i] < 0)
 			return false;
 	}
+	/* A terminal's keys are not for them. */
+	nothing = open("/dev/null", O_RDWR);
+	if (nothing >= 0 && dup2(nothing, STDIN_FILENO) < 0)
+		return false;
 	for (i = 0; i < count; i++) {
 		close(3 + (int)i);
 		if (away[i] >= 0 && dup2(away[i], 3 + (int)i) < 0)
@@ -85,7 +89,7 @@ enum status child_start(struct child *child, const int *descriptors, unsigned co
 	}
 	child->orders = ends[0];
 	child->state = CHILD_STARTING;
-	child->started = child->beat_at = clock_read().mono;
+	child->started = child->alive_at = clock_read().mono;
 	return OK;
 }
 

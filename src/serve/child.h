@@ -31,8 +31,7 @@ struct child {
 	int orders; /* our end, or -1 */
 	int64_t started, again_at; /* mono; again_at is set while it is gone */
 	unsigned failures;         /* short lives in a row: the back-off */
-	uint64_t beat;             /* as last seen on the scoreboard */
-	int64_t beat_at;
+	int64_t alive_at;          /* when it last said so: ORDER_ALIVE */
 };
 
 /* Starts child->role. `descriptors` follow FD_ORDERS in order; -1 leaves a number closed. `words`:

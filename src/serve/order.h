@@ -20,6 +20,8 @@ enum order_verb {
 	ORDER_LOG,     /* + fd: write log lines there from now on */
 	ORDER_DRAIN,   /* accept no more, end when idle or after `number` seconds */
 	ORDER_STOP,    /* end now, cleanly */
+	/* child to supervisor */
+	ORDER_ALIVE, /* its loop turns; said every two seconds, the watchdog waits for ten */
 };
 
 struct order {

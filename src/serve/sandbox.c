@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
+#include <netinet/in.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -174,12 +175,19 @@ static int allow_facts_of_descriptors(scmp_filter_ctx filter)
 				SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH, 0));
 }
 
-static int allow_internet(scmp_filter_ctx filter)
+/* TCP alone: no datagram leaves from here, such as a question to a name server. */
+static int allow_tcp(scmp_filter_ctx filter)
 {
-	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				SCMP_A0(SCMP_CMP_EQ, AF_INET, 0)) |
-	       seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				SCMP_A0(SCMP_CMP_EQ, AF_INET6, 0));
+	static const int families[] = {AF_INET, AF_INET6}, protocols[] = {0, IPPROTO_TCP};
+	const scmp_datum_t kind = 0xffffffffu & ~(scmp_datum_t)(SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int failed = 0, i;
+
+	for (i = 0; i < 4; i++)
+		failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 3,
+					   SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i / 2], 0),
+					   SCMP_A1(SCMP_CMP_MASKED_EQ, kind, SOCK_STREAM),
+					   SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)protocols[i % 2], 0));
+	return failed;
 }
 
 /* A sanitizer's run-time asks for more than the program does. */
@@ -211,7 +219,7 @@ static enum status restrict_calls(const int *calls, size_t count, bool internet,
 		return error_fail(err, "cannot make a system call filter");
 	failed = allow_all(filter, common_calls, sizeof common_calls / sizeof *common_calls) |
 		 allow_all(filter, calls, count) | allow_memory(filter) |
-		 (internet ? allow_internet(filter) : 0) | allow_facts_of_descriptors(filter) |
+		 (internet ? allow_tcp(filter) : 0) | allow_facts_of_descriptors(filter) |
 		 allow_signals_to_itself(filter) | allow_descriptor_flags(filter) | seccomp_load(filter);
 	seccomp_release(filter);
 	return failed ? error_fail(err, "cannot put the system call filter in force") : OK;

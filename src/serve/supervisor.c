@@ -25,7 +25,15 @@
 #include "shm/scoreboard.h"
 #include "shm/session_store.h"
 
-enum { SESSIONS_EXPECTED = 100000, STILL_SECONDS = 10, STOP_SECONDS = 10, AUTHORITY = 0 };
+enum {
+	SESSIONS_EXPECTED = 100000,
+	STILL_SECONDS = 10,
+	START_SECONDS = 120, /* an authority reads its whole registry */
+	STOP_SECONDS = 10,
+	ORDERS_A_TURN = 64,
+	ORDERS_A_SECOND = 2048, /* more than the socket keeps of them while we are away */
+	AUTHORITY = 0,
+};
 
 struct supervisor;
 
@@ -35,6 +43,8 @@ struct post_of {
 	struct source orders;
 	struct supervisor *supervisor;
 	uint32_t joined; /* a gateway's number at the authority; 0: it has no way to it */
+	unsigned heard;  /* orders in this second */
+	bool is_deaf;    /* its end of the orders is closed: it ends, or it should */
 };
 
 struct supervisor {
@@ -115,6 +125,14 @@ static void stop(struct supervisor *supervisor, int outcome)
 
 static void on_orders(struct source *source);
 
+static void end_part(struct post_of *post, const char *why)
+{
+	if (!post->child.pid || post->supervisor->is_stopping)
+		return;
+	log_say(LOG_ERROR, "end-part", "%s %u is ended and started again: %s", post->child.role, post->child.slot, why);
+	kill(post->child.pid, SIGKILL);
+}
+
 /* A fresh way between this gateway and the authority; either may have been started anew. Tried again
  * each second until it is there. */
 static void connect_gateway(struct supervisor *supervisor, struct post_of *gateway)
@@ -131,11 +149,12 @@ static void connect_gateway(struct supervisor *supervisor, struct post_of *gatew
 		log_say(LOG_ERROR, "start", "%s", err.text);
 		return;
 	}
-	if (order_send(authority->child.orders, (struct order){ORDER_CHANNEL, number}, ends[0]) == OK &&
-	    order_send(gateway->child.orders, (struct order){ORDER_CHANNEL, 0}, ends[1]) == OK)
+	if (order_send(authority->child.orders, (struct order){ORDER_CHANNEL, number}, ends[0]) != OK)
+		log_say(LOG_WARNING, "start", "the authority does not take gateway %u", gateway->child.slot);
+	else if (order_send(gateway->child.orders, (struct order){ORDER_CHANNEL, 0}, ends[1]) == OK)
 		gateway->joined = number;
-	else
-		log_say(LOG_WARNING, "start", "gateway %u and the authority could not be joined", gateway->child.slot);
+	else /* No revocation would reach it. */
+		end_part(gateway, "it takes no orders");
 	close(ends[0]);
 	close(ends[1]);
 }
@@ -161,7 +180,7 @@ static enum status start_post(struct supervisor *supervisor, struct post_of *pos
 			     words, err);
 	if (status != OK)
 		return status;
-	post->child.beat = 0;
+	post->is_deaf = false;
 	post->orders = (struct source){.fd = post->child.orders, .on_ready = on_orders};
 	status = loop_add(supervisor->loop, &post->orders, err);
 	if (status != OK)
@@ -204,23 +223,43 @@ static void kill_gateway(struct supervisor *supervisor, uint32_t number)
 			kill(supervisor->posts[i].child.pid, SIGKILL);
 }
 
+static void obey(struct post_of *post, struct order order)
+{
+	struct supervisor *supervisor = post->supervisor;
+
+	post->child.alive_at = now_of(supervisor);
+	if (order.verb == ORDER_READY) {
+		post->child.state = CHILD_READY;
+		say_ready(supervisor);
+	} else if (order.verb == ORDER_KILL_GATEWAY && !is_gateway(post) && order.number) {
+		kill_gateway(supervisor, order.number);
+	}
+}
+
+/* A part that was taken over may say what it likes here, but not keep us from the others; and one that can be
+ * told nothing any more is none of ours. */
 static void on_orders(struct source *source)
 {
 	struct post_of *post = OWNER_OF(source, struct post_of, orders);
-	struct supervisor *supervisor = post->supervisor;
 	struct order order;
+	enum status status;
+	unsigned turn = 0;
 	int fd;
 
-	while (order_receive(source->fd, &order, &fd) == OK) {
+	while ((status = order_receive(source->fd, &order, &fd)) == OK) {
 		if (fd >= 0)
 			close(fd);
-		if (order.verb == ORDER_READY) {
-			post->child.state = CHILD_READY;
-			say_ready(supervisor);
-		} else if (order.verb == ORDER_KILL_GATEWAY && !is_gateway(post) && order.number) {
-			kill_gateway(supervisor, order.number);
+		if (++post->heard > ORDERS_A_SECOND) {
+			end_part(post, "it floods us with orders");
+			return;
+		}
+		obey(post, order);
+		if (++turn == ORDERS_A_TURN) {
+			loop_again(post->supervisor->loop, source);
+			return;
 		}
 	}
+	post->is_deaf = status != AGAIN;
 }
 
 /* Children that ended ------------------------------------------------------- */
@@ -276,8 +315,10 @@ static void reap(struct supervisor *supervisor)
 static void look_after(struct supervisor *supervisor, struct post_of *post)
 {
 	int64_t now = now_of(supervisor);
-	uint64_t beat = score_read(&scoreboard_page(supervisor->board, post->child.slot)->beat);
+	int still = post->child.state == CHILD_STARTING ? START_SECONDS : STILL_SECONDS;
 	struct error err;
+
+	post->heard = 0;
 
 	if (!post->child.pid) {
 		if (!supervisor->is_stopping && now >= post->child.again_at &&
@@ -287,16 +328,15 @@ static void look_after(struct supervisor *supervisor, struct post_of *post)
 		}
 		return;
 	}
-	if (beat != post->child.beat) {
-		post->child.beat = beat;
-		post->child.beat_at = now;
-	} else if (now - post->child.beat_at > SECONDS(STILL_SECONDS)) {
+	if (now - post->child.alive_at > SECONDS(still)) {
 		log_say(LOG_ERROR, "watchdog", "%s %u has stood still for %d s; it is ended and started again",
-			post->child.role, post->child.slot, STILL_SECONDS);
+			post->child.role, post->child.slot, still);
 		kill(post->child.pid, SIGKILL);
-		post->child.beat_at = now;
+		post->child.alive_at = now;
 	}
-	if (is_gateway(post) && !post->joined && !supervisor->is_stopping)
+	if (post->is_deaf)
+		end_part(post, "it has closed its way to us");
+	else if (is_gateway(post) && !post->joined && !supervisor->is_stopping)
 		connect_gateway(supervisor, post);
 }
 
@@ -307,7 +347,7 @@ static void forgive_own_absence(struct supervisor *supervisor)
 	unsigned i;
 
 	for (i = 0; i < supervisor->count && now - supervisor->looked_at > SECONDS(3); i++)
-		supervisor->posts[i].child.beat_at = now;
+		supervisor->posts[i].child.alive_at = now;
 	supervisor->looked_at = now;
 }
 

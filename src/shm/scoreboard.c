@@ -106,7 +106,6 @@ void score_leave(struct score_page *page)
 
 	for (gauge = SCORE_GAUGES; gauge < SCORE_COUNT; gauge++)
 		put(&page->scores[gauge], 0);
-	put(&page->beat, 0);
 	put(&page->pid, 0);
 }
 

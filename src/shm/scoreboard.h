@@ -39,7 +39,6 @@ enum score {
 enum { SCORE_REFUSALS = 64, SCORE_STATUSES = 6, SCORE_BUCKETS = 20, SCOREBOARD_SLOTS_MOST = 256 };
 
 struct score_page { /* 4096 bytes */
-	_Atomic uint64_t beat;    /* mono microseconds of the owner's last turn; 0: none yet */
 	_Atomic uint64_t pid;     /* 0: nobody owns the slot */
 	_Atomic uint64_t claimed; /* wall microseconds */
 	_Atomic uint64_t role;    /* the supervisor's number for it */
@@ -66,7 +65,7 @@ uint64_t scoreboard_sum_refusals(const struct scoreboard *board, unsigned row);
 
 /* The slot is mine from now on. */
 void score_claim(struct score_page *page, unsigned role, pid_t pid, int64_t wall);
-/* Supervisor, when the owner has died: gauges and beat to 0. */
+/* Supervisor, when the owner has died: gauges to 0. */
 void score_leave(struct score_page *page);
 void score_duration(struct score_page *page, int64_t microseconds);
 void score_status(struct score_page *page, unsigned status);
@@ -100,12 +99,6 @@ static inline void score_refusal(struct score_page *page, unsigned row)
 {
 	if (page)
 		score_bump(&page->refusals[row < SCORE_REFUSALS ? row : SCORE_REFUSALS - 1], 1);
-}
-
-static inline void score_beat(struct score_page *page, int64_t mono)
-{
-	if (page)
-		atomic_store_explicit(&page->beat, (uint64_t)mono, memory_order_relaxed);
 }
 
 #endif

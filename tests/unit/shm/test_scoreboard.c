@@ -24,18 +24,15 @@ static void counters_outlive_the_worker_and_gauges_do_not(void **state)
 	score_add(scoreboard_page(board, 2), SCORE_REQUESTS, 5);
 	score_refusal(page, 8);
 	score_refusal(page, 8000);
-	score_beat(page, 1234);
 	assert_int_equal(scoreboard_sum(reader, SCORE_REQUESTS), 15);
 	assert_int_equal(scoreboard_sum(reader, SCORE_LIVE_CONNECTIONS), 2);
 	assert_int_equal(scoreboard_sum_refusals(reader, 8), 1);
 	assert_int_equal(scoreboard_sum_refusals(reader, SCORE_REFUSALS - 1), 1);
-	assert_int_equal(score_read(&scoreboard_page(reader, 1)->beat), 1234);
 	assert_int_equal(score_read(&scoreboard_page(reader, 1)->pid), 4711);
 	score_leave(page);
 	score_claim(page, 4, 4712, 100);
 	assert_int_equal(scoreboard_sum(reader, SCORE_REQUESTS), 15);
 	assert_int_equal(scoreboard_sum(reader, SCORE_LIVE_CONNECTIONS), 0);
-	assert_int_equal(score_read(&page->beat), 0);
 	scoreboard_free(reader);
 	scoreboard_free(board);
 }
@@ -74,7 +71,6 @@ static void without_a_page_nothing_is_counted(void **state)
 	score_add(NULL, SCORE_REQUESTS, 1);
 	score_sub(NULL, SCORE_LIVE_CONNECTIONS, 1);
 	score_refusal(NULL, 1);
-	score_beat(NULL, 1);
 	score_duration(NULL, 1);
 	score_status(NULL, 200);
 }
