@@ -2,6 +2,7 @@
 # make check      everything that script/check runs, its packages taken as installed
 # make unit       unit tests under ASan and UBSan; ROOM=wire for one room's
 # make fuzz       every fuzz target for FUZZ_SECONDS each
+# make bench      the costs beside nginx and HAProxy; BENCH="--quick --only get,full"
 # make install    PREFIX=/usr/local DESTDIR=
 # FLAVOR=release|asan|fuzz, CC=gcc|clang, BUILD=folder for the builds
 
@@ -108,7 +109,7 @@ FUZZ_PROGRAMS = $(FUZZ_SOURCES:tests/fuzz/%.c=$(O)/fuzz/%)
 ifeq ($(FLAVOR),fuzz)
 $(O)/fuzz/%: tests/fuzz/%.c $(ARCHIVES)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -Itests/unit $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(PKG_LIBS)
+	$(Q)$(CC) $(CFLAGS) -Wno-missing-prototypes -Itests/unit $(LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(PKG_LIBS)
 fuzz-build: $(FUZZ_PROGRAMS)
 fuzz: $(FUZZ_PROGRAMS)
 	@script/run-fuzz $(FUZZ_SECONDS) $(FUZZ_PROGRAMS)
@@ -128,8 +129,12 @@ system: all
 check: check-layers check-walk unit system
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=5
 
-bench: all
-	@bench/run
+$(O)/bench/load: bench/load.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -lssl -lcrypto
+
+bench: all $(O)/bench/load
+	@CHATELAINE=$(abspath $(O)/chatelaine) LOAD=$(abspath $(O)/bench/load) bench/run $(BENCH)
 
 install: all
 	install -D -m 755 $(O)/chatelaine $(DESTDIR)$(PREFIX)/bin/chatelaine
