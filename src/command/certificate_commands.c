@@ -116,8 +116,11 @@ int command_explain(struct invocation *invocation)
 	if (invocation->argc != 1)
 		return command_usage(invocation, "one code is needed, like C01, as a refusal page or the log's why= shows it");
 	if (is_request_id(invocation->argv[0])) {
+		if (invocation->json)
+			return asking_print_json(json_pack("{s:s, s:s+}", "request", invocation->argv[0], "search", "id=",
+							   invocation->argv[0]));
 		printf("%s is the id of one request. Its line in the log says why it was refused:\n\n"
-		       "    journalctl -u chatelaine --grep id=%s\n\n"
+		       "    grep id=%s LOGFILE      (or journalctl --grep id=...)\n\n"
 		       "Then: chatelaine explain CODE, with the code behind why= on that line.\n",
 		       invocation->argv[0], invocation->argv[0]);
 		return EXIT_DONE;

@@ -92,9 +92,36 @@ int command_config_reference(struct invocation *invocation)
 		return command_usage(invocation, "%s", err.text);
 	buffer_init(&text, 1 << 20);
 	config_write_reference(&settings_rows, &text);
+	if (invocation->json) {
+		json_t *answer = json_pack("{s:s}", "reference", buffer_text(&text));
+
+		buffer_release(&text);
+		return asking_print_json(answer);
+	}
 	fputs(buffer_text(&text), stdout);
 	buffer_release(&text);
 	return EXIT_DONE;
+}
+
+static json_t *retreat_as_json(const struct house_settings *house)
+{
+	json_t *listen = json_array(), *sites = json_array();
+	size_t i;
+
+	for (i = 0; i < house->listen.count; i++) {
+		char text[ADDRESS_TEXT_SIZE];
+
+		address_text(&house->listen.at[i], text);
+		json_array_append_new(listen, json_string(text));
+	}
+	for (i = 0; i < house->door.site_count; i++) {
+		const struct site_options *site = &house->door.sites[i];
+
+		json_array_append_new(sites, json_pack("{s:s, s:s, s:s, s:s}", "site", site->name, "certificate",
+						       site->certificate.path, "key", site->key.path, "upstream",
+						       site->upstream.at[0]));
+	}
+	return json_pack("{s:o, s:o, s:s}", "listen", listen, "sites", sites, "state", house->state);
 }
 
 /* How to go back to what was there before; nothing is changed here. */
@@ -112,6 +139,12 @@ int command_retreat(struct invocation *invocation)
 	if (crypto_start(&err) != OK || settings_load(path, &settings, &err) != OK)
 		return command_fail(invocation, &err);
 	house = settings_house(settings);
+	if (invocation->json) {
+		json_t *answer = retreat_as_json(house);
+
+		settings_free(settings);
+		return asking_print_json(answer);
+	}
 	puts("To give the ports back to another proxy, with nothing lost here:\n\n"
 	     "1. Stop chatelaine where it runs: SIGTERM, Ctrl-C, or by its service manager.\n"
 	     "2. It listened on:");
