@@ -35,9 +35,7 @@ static struct shared_relay *relay_for(struct relay_worker *worker, const struct 
 	char **urls = calloc(site->upstream.count + 1, sizeof *urls); /* NULL behind the last */
 	struct relay_options options = {.upstreams = urls};
 	struct http_limits unused;
-	struct upstream *upstream;
 	enum status status = FAILED;
-	size_t i;
 
 	settings_limits(settings, &unused, &options.limits);
 	if (shared && urls) {
@@ -50,9 +48,17 @@ static struct shared_relay *relay_for(struct relay_worker *worker, const struct 
 		return NULL;
 	}
 	shared->holders = 1;
-	for (i = 0; (upstream = relay_upstream(shared->relay, i)); i++)
-		settings_resolve(settings, upstream);
 	return shared;
+}
+
+/* The text may be the same and the addresses new. */
+static void resolve(struct relay *relay, const struct settings *settings)
+{
+	struct upstream *upstream;
+	size_t i;
+
+	for (i = 0; (upstream = relay_upstream(relay, i)); i++)
+		settings_resolve(settings, upstream);
 }
 
 enum status front_new(struct relay_worker *worker, const struct settings *settings, struct front *before,
@@ -86,6 +92,7 @@ enum status front_new(struct relay_worker *worker, const struct settings *settin
 			front_free(front);
 			return REFUSED;
 		}
+		resolve(shared->relay, settings);
 		front->relays[i] = shared;
 		front->services[i] = (struct route_service){
 			.site = door->sites[i].name, .path = "/", .service = relay_service(shared->relay)};

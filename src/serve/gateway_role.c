@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/encode.h"
@@ -27,7 +28,7 @@
 #include "stream/tls_memory.h"
 #include "stream/tls_stream.h"
 
-enum { SEEN_A_TIME = 512, ASK_MS = 5000, DRAIN_SECONDS = 2, LISTENERS_MOST = 16 };
+enum { DESCRIPTORS_SPARE = 64, SEEN_A_TIME = 512, ASK_MS = 5000, DRAIN_SECONDS = 2, LISTENERS_MOST = 16 };
 
 /* One worker: all its parts, made in gateway_role and released there in the other order. */
 struct gateway {
@@ -274,7 +275,8 @@ static void answer_who(void *house, struct answer *answer, const json_t *words, 
 
 static const struct question_row rows[] = {
 	{"lost", ROLE_AUTHORITY, QUESTION_WRITES, QUESTION_URGENT, answer_lost},
-	{"roster", ROLE_AUTHORITY, QUESTION_WRITES, 0, answer_roster},
+	/* Urgent as the other: a revocation must not pass by the roster that it stands in. */
+	{"roster", ROLE_AUTHORITY, QUESTION_WRITES, QUESTION_URGENT, answer_roster},
 	{"who", ROLE_AUTHORITY, QUESTION_READS, 0, answer_who},
 };
 
@@ -398,9 +400,23 @@ static void on_order(struct post *post, struct order order, int fd)
 		close(fd);
 }
 
+/* Each client may need an upstream too: a crowd of idle ones must not take what requests need. */
+static void heed_descriptors(struct http_limits *limits, const struct rlimit *descriptors)
+{
+	size_t most = descriptors->rlim_cur > 2 * DESCRIPTORS_SPARE ? descriptors->rlim_cur : 2 * DESCRIPTORS_SPARE;
+
+	most = (most - DESCRIPTORS_SPARE) / 2;
+	if (limits->connections <= most)
+		return;
+	log_say(LOG_WARNING, "limits", "connections = %zu needs more descriptors than the %llu of this process; %zu are taken",
+		limits->connections, (unsigned long long)descriptors->rlim_cur, most);
+	limits->connections = most;
+}
+
 static enum status start(struct gateway *gateway, int argc, char **argv, struct error *err)
 {
 	struct relay_worker_options relays = {0};
+	struct rlimit descriptors = {.rlim_cur = 1024};
 	struct upstream_limits unused;
 	struct buffer weaker;
 	enum status status;
@@ -411,6 +427,7 @@ static enum status start(struct gateway *gateway, int argc, char **argv, struct 
 	TRY(session_store_open(FD_SESSIONS, &gateway->sessions, err));
 	relays = (struct relay_worker_options){.loop = gateway->post.loop, .exchanges = 4096, .tunnels = 65536};
 	TRY(relay_worker_new(&relays, &gateway->relays, err));
+	(void)getrlimit(RLIMIT_NOFILE, &descriptors); /* the sandbox knows no such question */
 	TRY(sandbox_drop(gateway->post.start.user, err));
 	TRY(sandbox_tie(gateway->post.start.supervisor, err));
 	buffer_init(&weaker, 512);
@@ -424,6 +441,7 @@ static enum status start(struct gateway *gateway, int argc, char **argv, struct 
 	close(FD_BUNDLE);
 	gateway->host.loop = gateway->post.loop;
 	settings_limits(gateway->settings, &gateway->host.limits, &unused);
+	heed_descriptors(&gateway->host.limits, &descriptors);
 	door_fill_host(gateway->door, &gateway->host);
 	TRY(http_host_init(&gateway->host, err));
 	timer_init(&gateway->ending, on_ending);

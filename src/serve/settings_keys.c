@@ -1,5 +1,6 @@
 #include "serve/settings_keys.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,21 +86,24 @@ static const struct value_choice missing_statuses[] = {{"403", 403}, {"400", 400
 static void *add_site(void *parent, struct span title, struct error *err)
 {
 	struct house_settings *house = parent;
+	bool is_wildcard = span_starts(title, "*.");
+	char folded[sizeof((struct host_name *)0)->text + 2];
 	struct host_name name;
 	struct site_options *added;
-	struct span rest = title;
 	size_t i;
 
-	if (span_starts(title, "*."))
-		span_skip(&rest, 2);
-	if (host_fold_name(rest, &name, err) != OK)
+	if (is_wildcard)
+		span_skip(&title, 2);
+	if (host_fold_name(title, &name, err) != OK)
 		return NULL;
+	/* As everybody below compares names. */
+	snprintf(folded, sizeof folded, "%s%s", is_wildcard ? "*." : "", name.text);
 	if (house->door.site_count == SITES_MOST) {
 		(void)error_refuse(err, "at most %d sites", SITES_MOST);
 		return NULL;
 	}
 	for (i = 0; i < house->door.site_count; i++)
-		if (span_is_nocase(title, house->door.sites[i].name)) {
+		if (strcmp(folded, house->door.sites[i].name) == 0) {
 			(void)error_refuse(err, "this site stands here already");
 			return NULL;
 		}
@@ -109,7 +113,7 @@ static void *add_site(void *parent, struct span title, struct error *err)
 	if (!house->door.sites)
 		return NULL;
 	added = &house->door.sites[house->door.site_count++];
-	added->name = strndup(title.at, title.size);
+	added->name = strdup(folded);
 	return added;
 }
 
