@@ -169,6 +169,7 @@ enum status authority_open(const struct authority_options *options, struct autho
 	if (!authority)
 		return error_fail(err, "no memory");
 	TRY(state_lock_take(authority->state, &authority->lock, err));
+	house_tidy(authority->state);
 	TRY(open_registry(authority, err));
 	TRY(load_signers(authority, err));
 	TRY(house_load_hex(authority->state, TOKEN_FILE, TOKEN_SIZE, &authority->token, err));

@@ -30,6 +30,7 @@ static enum status count_devices(struct authority *authority, const struct perso
 				 json_int_t *out, struct error *err)
 {
 	struct device_record devices[16];
+	uint8_t last[REGISTRY_ID_SIZE];
 	const uint8_t *after = NULL;
 	enum status status;
 	size_t count, i;
@@ -39,7 +40,9 @@ static enum status count_devices(struct authority *authority, const struct perso
 		TRY(device_record_list(authority->registry, person->id, after, devices, 16, &count, err));
 		for (i = 0; i < count; i++)
 			*out += devices[i].state != DEVICE_REVOKED;
-		after = count ? devices[count - 1].id : NULL;
+		if (count)
+			memcpy(last, devices[count - 1].id, sizeof last);
+		after = last;
 	} while (count == 16);
 done:
 	return status;

@@ -5,7 +5,7 @@
 #include "base/encode.h"
 #include "registry/device_record.h"
 
-enum { SEEN_MOST = 2000 };
+enum { SEEN_MOST = 512 };
 
 void answer_roster(void *house, struct answer *answer, const json_t *words, int fd)
 {

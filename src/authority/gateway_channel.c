@@ -130,6 +130,8 @@ void gateway_channel_hand_over(struct authority *authority)
 
 enum status authority_add_gateway(struct authority *authority, unsigned number, int fd, struct error *err)
 {
+	/* It asks once a minute. More, each as large as it may be, would be for the authority's time and memory. */
+	static const struct question_limits limits = {.per_second = 5, .burst = 50, .held = 8};
 	struct gateway *gateway = calloc(1, sizeof *gateway);
 	enum status status;
 	char peer[32];
@@ -149,7 +151,7 @@ enum status authority_add_gateway(struct authority *authority, unsigned number, 
 	list_init(&gateway->in_authority);
 	snprintf(peer, sizeof peer, "gateway %u", number % GATEWAY_SLOTS);
 	TRY(channel_new(authority->loop, fd, peer, on_closed, gateway, &gateway->channel, err));
-	TRY(question_serve(gateway->channel, &authority->table, ROLE_GATEWAY, NULL, err));
+	TRY(question_serve(gateway->channel, &authority->table, ROLE_GATEWAY, &limits, err));
 	list_add_last(&authority->gateways, &gateway->in_authority);
 	authority->gateway_count++;
 	hand_to(gateway);

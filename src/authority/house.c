@@ -227,6 +227,14 @@ static bool is_there(const char *state, const char *name)
 	return snprintf(path, sizeof path, "%s/%s", state, name) < PATH_MAX && lstat(path, &facts) == 0;
 }
 
+void house_tidy(const char *state)
+{
+	char path[PATH_MAX];
+
+	if (house_path(state, UNFINISHED, path, NULL) == OK)
+		rmdir(path); /* empty by then; if not, it is none of ours */
+}
+
 bool house_exists(const char *state)
 {
 	return is_there(state, REGISTRY_FILE);

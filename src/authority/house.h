@@ -41,6 +41,9 @@ struct house_plan {
 /* REFUSED: STATE holds a house already ("use another --state"), the site's name, a path; FAILED: the
  * disk. Takes about a second (scrypt). */
 MUST_CHECK enum status house_init(const struct house_plan *plan, struct error *err);
+/* The house stands: what a crash at the very end of its making left must not make a later house_init clear it
+ * away. */
+void house_tidy(const char *state);
 /* Is there one at `state`? */
 bool house_exists(const char *state);
 

@@ -68,15 +68,16 @@ static void key_hash(const char *key, uint8_t out[static 32])
 	digest_sha256(span_of(key), out);
 }
 
-static enum status asked_hash(const char *question, const json_t *words, uint8_t out[static 32],
+/* The words may hold a password: with the key, which is kept nowhere, nobody can try passwords against it. */
+static enum status asked_hash(const char *question, const char *key, const json_t *words, uint8_t out[static 32],
 			      struct error *err)
 {
 	char *text = json_dumps(words, JSON_SORT_KEYS | JSON_COMPACT);
-	struct span parts[3] = {span_of(question), SPAN("\n"), span_of(text)};
+	struct span parts[5] = {span_of(question), SPAN("\n"), span_of(key), SPAN("\n"), span_of(text)};
 
 	if (!text)
 		return error_fail(err, "no memory");
-	digest_sha256_parts(parts, 3, out);
+	digest_sha256_parts(parts, 5, out);
 	explicit_bzero(text, strlen(text));
 	free(text);
 	return OK;
@@ -92,7 +93,7 @@ enum status turn_remember(struct deed *deed, const uint8_t subject[REGISTRY_ID_S
 	if (!key)
 		return OK;
 	key_hash(key, record.key);
-	TRY(asked_hash(answer_name(deed->answer), words, record.asked, err));
+	TRY(asked_hash(answer_name(deed->answer), key, words, record.asked, err));
 	snprintf(record.question, sizeof record.question, "%s", answer_name(deed->answer));
 	memcpy(record.subject, subject, sizeof record.subject);
 	TRY(deed_record_add(deed->authority->registry, &record, err));
@@ -117,7 +118,7 @@ static enum status find_deed(struct deed *deed, const json_t *words, struct deed
 	TRY(deed_record_find(deed->authority->registry, hash, out, found, err));
 	if (!*found)
 		goto done;
-	TRY(asked_hash(answer_name(deed->answer), words, hash, err));
+	TRY(asked_hash(answer_name(deed->answer), key, words, hash, err));
 	if (memcmp(hash, out->asked, sizeof hash) != 0)
 		status = error_refuse(err, "this idempotence key stands for another question");
 done:

@@ -46,7 +46,8 @@ void ask_make_key(char out[static ASK_KEY_SIZE]);
 
 /* For commands: no loop, they wait. -------------------------------------- */
 
-/* Connect to a Unix socket by path. REFUSED: nobody listens there (exit 3: no running chatelaine). */
+/* Connect to a Unix socket by path. REFUSED: nobody listens there. FAILED: it stands still; its queue has been full
+ * for five seconds. */
 MUST_CHECK enum status ask_connect(const char *path, int *fd, struct error *err);
 /* Ask over `socket` and wait at most timeout_ms in all. Takes question's words and fd. On OK *words
  * is the caller's; *fd (if `fd` is not NULL) is the descriptor that came, or -1, the caller's. One question

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@ enum { TICKET = 1, CHUNK = 16384 };
 
 enum status ask_connect(const char *path, int *fd, struct error *err)
 {
+	const struct timeval patience = {.tv_sec = 5};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	size_t size = strlen(path);
 	int made;
@@ -27,10 +29,17 @@ enum status ask_connect(const char *path, int *fd, struct error *err)
 	made = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (made < 0)
 		return error_fail_errno(err, "cannot make a socket");
+	/* connect waits where the queue of a process that stands still is full. */
+	(void)setsockopt(made, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
 	if (connect(made, (struct sockaddr *)&address, sizeof address)) {
-		(void)error_fail_errno(err, "no running chatelaine answers at %s", path);
+		enum status status = REFUSED;
+
+		if (errno == EAGAIN)
+			status = error_fail(err, "the running chatelaine does not answer at %s", path);
+		else
+			(void)error_fail_errno(err, "no running chatelaine answers at %s", path);
 		close(made);
-		return REFUSED;
+		return status;
 	}
 	*fd = made;
 	return OK;

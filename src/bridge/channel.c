@@ -15,7 +15,7 @@ enum {
 	READ_CHUNK = 16384,
 	MESSAGES_A_TURN = 16,
 	QUEUE_MOST = 4 * READ_ROOM, /* bytes that wait for a slow other side */
-	DESCRIPTORS_MOST = 16,	    /* received, their frames still to come */
+	DESCRIPTORS_MOST = 16,	    /* received, their frames still to come; and to be sent */
 };
 
 /* A frame on its way out; its descriptor rides with the first byte. */
@@ -39,6 +39,7 @@ struct channel {
 	struct channel_ear *ears[2];
 	struct link queue; /* of parcel.queued */
 	size_t queued_bytes;
+	unsigned queued_descriptors;
 	struct buffer in;
 	int descriptors[DESCRIPTORS_MOST];
 	unsigned descriptor_count;
@@ -80,12 +81,20 @@ enum status channel_new(struct loop *loop, int fd, const char *peer, channel_clo
 	return OK;
 }
 
+static void drop_descriptor(struct channel *channel, struct parcel *parcel)
+{
+	if (parcel->fd < 0)
+		return;
+	close(parcel->fd);
+	parcel->fd = -1;
+	channel->queued_descriptors--;
+}
+
 static void parcel_free(struct channel *channel, struct parcel *parcel)
 {
 	list_remove(&parcel->queued);
 	channel->queued_bytes -= parcel->bytes.size;
-	if (parcel->fd >= 0)
-		close(parcel->fd);
+	drop_descriptor(channel, parcel);
 	buffer_wipe(&parcel->bytes);
 	free(parcel);
 }
@@ -204,10 +213,8 @@ static void flush(struct channel *channel)
 			loop_again(channel->loop, &channel->source);
 			return;
 		}
-		if (took && parcel->fd >= 0) {
-			close(parcel->fd);
-			parcel->fd = -1;
-		}
+		if (took)
+			drop_descriptor(channel, parcel);
 		channel->queued_bytes -= took;
 		buffer_consume(&parcel->bytes, took);
 		if (parcel->bytes.size == 0)
@@ -223,7 +230,9 @@ enum status channel_send(struct channel *channel, uint32_t ticket, bool is_answe
 
 	if (channel->state != CHANNEL_OPEN)
 		return error_refuse(err, "%s has gone", channel->peer);
-	if (channel->queued_bytes > QUEUE_MOST - READ_ROOM)
+	/* Who asks for descriptors and does not fetch them would use up ours. */
+	if (channel->queued_bytes > QUEUE_MOST - READ_ROOM ||
+	    (fd >= 0 && channel->queued_descriptors == DESCRIPTORS_MOST))
 		return AGAIN;
 	parcel = calloc(1, sizeof *parcel);
 	if (!parcel)
@@ -236,6 +245,8 @@ enum status channel_send(struct channel *channel, uint32_t ticket, bool is_answe
 		parcel->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 		if (parcel->fd < 0)
 			status = error_fail_errno(err, "cannot pass a descriptor");
+		else
+			channel->queued_descriptors++;
 	}
 	channel->queued_bytes += parcel->bytes.size;
 	if (status != OK) {

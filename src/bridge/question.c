@@ -21,7 +21,7 @@ struct answerer {
 	int64_t interval, tolerance, next; /* GCRA, microseconds */
 	struct timer timer;                /* set while any is held */
 	struct link held;                  /* of answer.link: too early to run */
-	unsigned held_count;
+	unsigned held_count, held_most;
 	struct link owed; /* of answer.link: run, not answered */
 };
 
@@ -198,7 +198,7 @@ static void hold(struct answerer *answerer, struct answer *answer, int fd)
 {
 	struct error full;
 
-	if (answerer->held_count == HELD_MOST) {
+	if (answerer->held_count >= answerer->held_most) {
 		(void)error_refuse(&full, "too many questions at once");
 		answer_error(answer, AGAIN, &full);
 		return;
@@ -275,6 +275,7 @@ enum status question_serve(struct channel *channel, const struct question_table 
 	answerer->role = role;
 	answerer->interval = 1000000 / (limits->per_second ? limits->per_second : 1);
 	answerer->tolerance = answerer->interval * (limits->burst > 1 ? limits->burst - 1 : 0);
+	answerer->held_most = limits->held ? limits->held : HELD_MOST;
 	timer_init(&answerer->timer, on_due);
 	list_init(&answerer->held);
 	list_init(&answerer->owed);

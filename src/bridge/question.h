@@ -70,6 +70,7 @@ const struct question_row *question_find(const struct question_table *table, con
 
 struct question_limits {
 	unsigned per_second, burst;
+	unsigned held; /* at most so many wait for their time; 0: 256 */
 };
 
 /* From now on questions on `channel` are answered from `table` (borrowed for the channel's life),

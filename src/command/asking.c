@@ -15,6 +15,42 @@
 
 enum { WAIT_MS = 5000 };
 
+/* Root opens a house as its owner: no file of root's is left in it, and none that its owner may not read is read
+ * for it. *was_root says that become_root is to follow. */
+static enum status become_owner(const char *state, bool *was_root, struct error *err)
+{
+	struct stat facts;
+
+	*was_root = false;
+	if (geteuid() != 0 || stat(state, &facts) || facts.st_uid == 0)
+		return OK;
+	if (setegid(facts.st_gid) || seteuid(facts.st_uid)) {
+		(void)error_fail_errno(err, "cannot become the owner of %s (user %u)", state, (unsigned)facts.st_uid);
+		(void)!setegid(0);
+		return FAILED;
+	}
+	*was_root = true;
+	return OK;
+}
+
+static enum status become_root(bool was_root, enum status status, struct error *err)
+{
+	if (was_root && (seteuid(0) || setegid(0)))
+		return error_fail_errno(err, "cannot become root again");
+	return status;
+}
+
+static enum status load_token(const char *state, char out[static CLI_TOKEN_TEXT], struct error *err)
+{
+	enum status status;
+	bool was_root;
+
+	status = become_owner(state, &was_root, err);
+	if (status == OK)
+		status = become_root(was_root, authority_load_token(state, out, err), err);
+	return status;
+}
+
 /* The running one. *is_there is false when nobody listens. */
 static enum status ask_running(const struct invocation *invocation, const char *question, json_t *words,
 			       json_t **answer, bool *is_there, struct error *err)
@@ -26,10 +62,11 @@ static enum status ask_running(const struct invocation *invocation, const char *
 	int socket = -1;
 
 	snprintf(path, sizeof path, "%s/authority.sock", invocation->state);
-	*is_there = ask_connect(path, &socket, err) == OK;
-	if (!*is_there)
-		return REFUSED;
-	TRY(authority_load_token(invocation->state, token, err));
+	status = ask_connect(path, &socket, err);
+	*is_there = status != REFUSED;
+	if (status != OK)
+		return status;
+	TRY(load_token(invocation->state, token, err));
 	hello.words = json_pack("{s:s}", "token", token);
 	explicit_bzero(token, sizeof token);
 	TRY(ask_wait(socket, hello, WAIT_MS, &greeting, NULL, err));
@@ -43,33 +80,22 @@ done:
 	return status;
 }
 
-/* Root opens a house as its owner, so that no file of root's is left in it. */
-static uid_t become_owner(const char *state)
-{
-	struct stat facts;
-
-	if (geteuid() != 0 || stat(state, &facts) || facts.st_uid == 0)
-		return 0;
-	if (setegid(facts.st_gid) || seteuid(facts.st_uid))
-		return 0;
-	return facts.st_uid;
-}
-
 static enum status ask_here(const struct invocation *invocation, const char *question, json_t *words,
 			    json_t **answer, struct error *err)
 {
 	struct authority_options options = {.state = invocation->state};
 	struct authority *authority = NULL;
-	uid_t owner = become_owner(invocation->state);
 	enum status status;
+	bool was_root;
 
+	status = become_owner(invocation->state, &was_root, err);
+	if (status != OK)
+		return status;
 	status = authority_open(&options, &authority, err);
 	if (status == OK)
 		status = authority_answer_now(authority, question, words, answer, err);
 	authority_free(authority);
-	if (owner && (seteuid(0) || setegid(0)))
-		return error_fail_errno(err, "cannot become root again");
-	return status;
+	return become_root(was_root, status, err);
 }
 
 /* Why there is no house to be seen: another user's folder, or none. */
@@ -166,15 +192,22 @@ void asking_day(int64_t seconds, char out[static DAY_TEXT_SIZE])
 	snprintf(out, DAY_TEXT_SIZE, "%.10s", text);
 }
 
-void asking_warn_silent(const json_t *answer)
+static void warn_of(const json_t *gateways, const char *sentence)
 {
-	const json_t *silent = json_object_get(answer, "silent"), *number;
+	const json_t *number;
 	size_t i;
 
-	if (json_array_size(silent) == 0)
+	if (json_array_size(gateways) == 0)
 		return;
-	fputs("warning: these gateways did not confirm in time and were ended:", stderr);
-	json_array_foreach(silent, i, number)
+	fprintf(stderr, "warning: %s:", sentence);
+	json_array_foreach(gateways, i, number)
 		fprintf(stderr, " %lld", (long long)json_integer_value(number));
 	fputs("\n", stderr);
+}
+
+void asking_warn_silent(const json_t *answer)
+{
+	warn_of(json_object_get(answer, "silent"), "these gateways did not confirm in time and were ended");
+	warn_of(json_object_get(answer, "not_ended"), "these gateways have not ended yet, and connections that they held may "
+		"still be open; start chatelaine again if \"chatelaine status\" names them in a minute's time");
 }

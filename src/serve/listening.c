@@ -98,7 +98,7 @@ enum status listening_open_local(const char *path, uid_t owner, gid_t group, int
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	mask = umask(0177);
 	if (fd < 0 || bind(fd, &address.any, address.size) || listen(fd, 64) ||
-	    (geteuid() == 0 && chown(path, owner, group)))
+	    (geteuid() == 0 && lchown(path, owner, group)))
 		status = error_fail_errno(err, "cannot listen on %s", path);
 	umask(mask);
 	if (status != OK && fd >= 0)

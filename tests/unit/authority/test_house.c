@@ -250,6 +250,26 @@ static void what_a_crash_left_is_cleared_away(void **unused)
 	authority_free(open_authority());
 }
 
+/* A crash between init's last two steps; much later the registry is lost. */
+static void what_the_last_moment_of_a_making_left_endangers_no_house(void **unused)
+{
+	struct house_plan plan = usual_plan();
+	struct authority_options options = {.state = state, .roster_room = 1000};
+	struct authority *authority = NULL;
+	struct error err;
+
+	(void)unused;
+	FINE(house_init(&plan, &err));
+	assert_int_equal(run_shell("mkdir %s/init.unfinished", state), 0);
+	FINE(authority_open(&options, &authority, &err));
+	authority_free(authority);
+	assert_int_equal(run_shell("rm %s/registry.db", state), 0);
+	assert_int_equal(house_init(&plan, &err), REFUSED);
+	assert_says(err.text, "but no registry");
+	assert_true(has("root.key"));
+	assert_true(has("revoked.list"));
+}
+
 static void a_state_in_use_is_said_with_its_process(void **unused)
 {
 	struct authority_options options = {.state = state};
@@ -328,6 +348,7 @@ int main(void)
 		TEST(a_phrase_that_was_not_shown_undoes_the_house),
 		TEST(no_failing_write_leaves_half_a_house),
 		TEST(what_a_crash_left_is_cleared_away),
+		TEST(what_the_last_moment_of_a_making_left_endangers_no_house),
 		TEST(a_state_in_use_is_said_with_its_process),
 		TEST(a_folder_without_a_house_is_said),
 		TEST(damaged_files_are_named),

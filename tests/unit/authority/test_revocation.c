@@ -527,6 +527,35 @@ static void a_gateway_may_ask_for_the_roster_and_say_who_was_seen(void **unused)
 	assert_true(number_of("seen") > 1600000000);
 }
 
+static void on_flood_answer(void *arg, enum status status, const json_t *words, int fd, const struct error *err)
+{
+	unsigned *counts = arg;
+
+	(void)words;
+	(void)fd;
+	(void)err;
+	counts[status]++;
+}
+
+/* What a gateway that was taken over asks without end costs the authority neither time nor memory. */
+static void a_gateway_that_asks_without_end_is_put_off(void **unused)
+{
+	struct fake_gateway *gateway = add_gateway(0);
+	unsigned counts[4] = {0}, i;
+
+	(void)unused;
+	add_phone();
+	for (i = 0; i < 200; i++)
+		assert_int_equal(ask(gateway->channel, (struct question){.name = "seen", .fd = -1,
+				     .words = json_pack("{s:[]}", "devices")}, 60000, on_flood_answer, counts, NULL), OK);
+	turns(40);
+	assert_int_equal(counts[OK], 50);
+	assert_int_equal(counts[AGAIN], 142);
+	must("device-revoke", "{'device': 'alice/phone'}");
+	assert_int_equal(number_of("closed"), 1);
+	assert_int_equal(stage.kill_count, 0);
+}
+
 /* Its file is the same before and after, but for what is due. */
 static int64_t server_ends(void)
 {
@@ -646,6 +675,7 @@ int main(void)
 		TEST(live_connections_are_counted),
 		TEST(a_larger_roster_is_handed_over_and_the_old_one_kept_up),
 		TEST(a_gateway_may_ask_for_the_roster_and_say_who_was_seen),
+		TEST(a_gateway_that_asks_without_end_is_put_off),
 		TEST(a_server_certificate_is_renewed_in_time),
 		cmocka_unit_test_setup_teardown(after_kill_9_nothing_issued_is_unknown, set_up_house, tear_down),
 	};

@@ -1,5 +1,6 @@
 #include "bridge/ask.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -460,6 +461,32 @@ static void too_many_questions_wait_and_urgent_ones_do_not(void **state)
 	assert_int_equal(heard.count, 7);
 }
 
+static unsigned open_descriptors(void)
+{
+	unsigned count = 0;
+	int fd;
+
+	for (fd = 0; fd < 8192; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+/* Who asks for descriptors and fetches none uses up its own patience, not our descriptors. */
+static void descriptors_that_nobody_fetches_are_few(void **state)
+{
+	json_t *words = json_object();
+	unsigned sent = 0;
+	struct error err;
+	unsigned before = open_descriptors();
+
+	(void)state;
+	while (sent < 5000 && channel_send(authority_end, sent + 1, true, words, 0, &err) == OK)
+		sent++;
+	assert_true(sent < 5000);
+	assert_true(open_descriptors() - before <= 16);
+	json_decref(words);
+}
+
 static void a_queue_that_is_full_says_so(void **state)
 {
 	static const struct question_limits slow = {.per_second = 1, .burst = 1};
@@ -799,6 +826,7 @@ int main(void)
 		TEST(forgetting_another_while_the_channel_closes_works),
 		TEST(an_answer_that_is_too_large_fails_and_harms_no_channel),
 		TEST(too_many_questions_wait_and_urgent_ones_do_not),
+		TEST(descriptors_that_nobody_fetches_are_few),
 		TEST(a_queue_that_is_full_says_so),
 		BY_HAND(a_frame_may_come_byte_by_byte),
 		BY_HAND(more_frames_than_a_turn_takes_are_taken_in_the_next),
