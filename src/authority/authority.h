@@ -45,7 +45,7 @@
  *   `device` in a question is an id, a unique prefix of one, or PERSON/LABEL.
  *
  *  role GATEWAY: roster {} -> {} + fd;  seen {devices:[HEX32..]} -> {}
- *  and asked of gateways: lost {device: HEX32, why} | {certificate: HEX64, why} -> {closed};
+ *  and asked of gateways: lost {device: HEX32, why} | {devices: [HEX32..], why} | {certificate: HEX64, why} -> {closed};
  *   roster {} + fd -> {};  who {device: HEX32} -> {connections}
  */
 #ifndef AUTHORITY_AUTHORITY_H

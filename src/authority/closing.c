@@ -4,16 +4,15 @@
 #include <string.h>
 
 #include "authority/authority_handle.h"
+#include "authority/describe.h"
 #include "authority/gateway_channel.h"
-#include "base/encode.h"
 #include "base/log.h"
 #include "bridge/ask.h"
 
-/* What one gateway still owes to one revocation. Lives as long as its closing. */
+/* One gateway's part in one revocation: its acknowledgement, or its end. Lives as long as its closing. */
 struct share {
 	struct closing *closing;
 	unsigned gateway;
-	unsigned owed;  /* acknowledgements */
 	bool is_silent; /* was killed for it */
 	bool is_done;
 };
@@ -113,8 +112,7 @@ static void on_lost_answer(void *arg, enum status status, const json_t *words, i
 		share_failed(share, err->text);
 	} else {
 		closing->closed += closed > 0 ? (uint64_t)closed : 0;
-		if (--share->owed == 0)
-			share_done(share);
+		share_done(share);
 	}
 	closing_free_if_over(closing);
 }
@@ -127,38 +125,36 @@ static void on_limit(struct timer *timer)
 	closing_free_if_over(closing);
 }
 
-static enum status ask_lost(struct share *share, struct channel *channel, const uint8_t *device,
-			    const char *why)
+/* All of a deed in one question: a hundred people removed at once are not more questions than a channel takes. */
+static enum status ask_lost(struct share *share, struct channel *channel, const struct deed *deed)
 {
 	struct question question = {.name = "lost", .fd = -1, .words = json_object()};
-	char id[REGISTRY_ID_TEXT];
+	json_t *devices = json_array();
 	enum status status;
+	unsigned i;
 
-	hex_write(device, REGISTRY_ID_SIZE, id);
-	json_object_set_new(question.words, "device", json_string(id));
-	json_object_set_new(question.words, "why", json_string(why));
+	for (i = 0; i < deed->device_count; i++)
+		json_array_append_new(devices, json_hex(deed->devices[i], REGISTRY_ID_SIZE));
+	if (deed->device_count == 1)
+		json_object_set(question.words, "device", json_array_get(devices, 0));
+	else
+		json_object_set(question.words, "devices", devices);
+	json_decref(devices);
+	json_object_set_new(question.words, "why", json_string(deed->why));
 	status = ask(channel, question, ACKNOWLEDGE_MS, on_lost_answer, share, NULL);
-	if (status == OK) {
-		share->owed++;
+	if (status == OK)
 		share->closing->asked++;
-	}
 	return status;
 }
 
 static void tell(struct closing *closing, struct share *share, struct gateway *gateway,
 		 const struct deed *deed)
 {
-	enum status status = OK;
-	unsigned i;
-
 	*share = (struct share){.closing = closing, .gateway = gateway->number};
-	for (i = 0; i < deed->device_count && status == OK; i++)
-		status = ask_lost(share, gateway->channel, deed->devices[i], deed->why);
-	/* It does not even take the question. */
-	if (status != OK)
-		share_failed(share, "it takes no more questions");
-	else if (share->owed == 0)
+	if (deed->device_count == 0)
 		share_done(share);
+	else if (ask_lost(share, gateway->channel, deed) != OK)
+		share_failed(share, "it takes no more questions"); /* not even this one */
 }
 
 static void answer_without_gateways(struct deed *deed)

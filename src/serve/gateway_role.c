@@ -235,6 +235,63 @@ static void on_closed_all(void *arg, size_t count)
 	json_decref(words);
 }
 
+/* Several devices in one question; one for the asking itself, so that none of them ends it before all are told. */
+struct losing {
+	struct answer *answer;
+	size_t owed, closed;
+	enum status status;
+	struct error err;
+};
+
+static void one_less(struct losing *losing)
+{
+	if (--losing->owed)
+		return;
+	if (losing->status == OK)
+		on_closed_all(losing->answer, losing->closed);
+	else
+		answer_error(losing->answer, losing->status, &losing->err);
+	free(losing);
+}
+
+static void on_closed_one(void *arg, size_t count)
+{
+	struct losing *losing = arg;
+
+	losing->closed += count;
+	one_less(losing);
+}
+
+static void lose_devices(struct gateway *gateway, struct answer *answer, const json_t *devices)
+{
+	struct losing *losing = calloc(1, sizeof *losing);
+	uint8_t device[16];
+	struct error err;
+	size_t i;
+
+	if (!losing) {
+		(void)error_fail(&err, "no memory");
+		answer_fail(answer, &err);
+		return;
+	}
+	*losing = (struct losing){.answer = answer, .owed = 1};
+	for (i = 0; i < json_array_size(devices); i++) {
+		const char *text = json_string_value(json_array_get(devices, i));
+		enum status status = OK;
+
+		losing->owed++;
+		if (!text || !hex_read(span_of(text), device, sizeof device))
+			status = error_refuse(&losing->err, "\"devices\" must be 32 hexadecimal digits each");
+		else
+			status = door_lost_device(gateway->door, device, on_closed_one, losing, &losing->err);
+		if (status != OK) {
+			losing->status = status;
+			losing->owed--;
+		}
+	}
+	one_less(losing);
+}
+
 static void answer_lost(void *house, struct answer *answer, const json_t *words, int fd)
 {
 	struct gateway *gateway = house;
@@ -243,6 +300,10 @@ static void answer_lost(void *house, struct answer *answer, const json_t *words,
 	enum status status;
 
 	(void)fd;
+	if (json_is_array(json_object_get(words, "devices"))) {
+		lose_devices(gateway, answer, json_object_get(words, "devices"));
+		return;
+	}
 	if (json_object_get(words, "device")) {
 		status = words_hex(words, "device", device, sizeof device, &err);
 		if (status == OK)

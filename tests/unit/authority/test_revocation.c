@@ -74,12 +74,16 @@ static void on_lost(void *house, struct answer *answer, const json_t *words, int
 {
 	struct fake_gateway *gateway = house;
 	struct standing standing;
+	const json_t *devices = json_object_get(words, "devices");
+	unsigned count;
 	json_t *reply;
 	struct error err;
 
 	(void)fd;
-	gateway->lost++;
-	snprintf(gateway->lost_device, sizeof gateway->lost_device, "%s", text_of(words, "device"));
+	count = json_is_array(devices) ? (unsigned)json_array_size(devices) : 1;
+	gateway->lost += count;
+	if (count == 1)
+		snprintf(gateway->lost_device, sizeof gateway->lost_device, "%s", text_of(words, "device"));
 	if (gateway->roster && roster_find(gateway->roster, gateway->watched, &standing))
 		gateway->word_at_lost = standing.state;
 	if (gateway->is_silent) {
@@ -91,7 +95,7 @@ static void on_lost(void *house, struct answer *answer, const json_t *words, int
 		answer_refuse(answer, &err);
 		return;
 	}
-	reply = json_pack("{s:i}", "closed", (int)gateway->connections);
+	reply = json_pack("{s:i}", "closed", (int)(count * gateway->connections));
 	answer_send(answer, reply, -1);
 	json_decref(reply);
 }
@@ -436,6 +440,37 @@ static void a_removed_persons_devices_are_all_lost(void **unused)
 	assert_int_equal(gateway->word_at_lost, ROSTER_REVOKED);
 }
 
+/* More devices at once than a channel takes questions: no gateway is ended for that. */
+static void many_removed_at_once_end_no_gateway(void **unused)
+{
+	struct fake_gateway *gateway = add_gateway(0);
+	unsigned i, k, before;
+
+	(void)unused;
+	say_hello();
+	for (i = 0; i < 3; i++) {
+		char words[128];
+
+		snprintf(words, sizeof words, "{'name': 'P%u', 'email': 'p%u@example.com'}", i, i);
+		must("person-add", words);
+		for (k = 0; k < 90; k++) {
+			snprintf(words, sizeof words, "{'person': 'P%u', 'label': 'd%u', 'form': 'pem'}", i, k);
+			must("device-add", words);
+		}
+	}
+	before = stage.answers;
+	for (i = 0; i < 3; i++) {
+		char words[64];
+
+		snprintf(words, sizeof words, "{'person': 'P%u'}", i);
+		say("person-remove", words);
+	}
+	wait_for_answers(before + 3);
+	assert_int_equal(gateway->lost, 270);
+	assert_int_equal(stage.kill_count, 0);
+	assert_int_equal(number_of("closed"), 90);
+}
+
 static void a_revocation_that_was_not_written_is_not_claimed(void **unused)
 {
 	struct fake_gateway *gateway = add_gateway(0);
@@ -670,6 +705,7 @@ int main(void)
 		TEST(one_that_cannot_be_killed_is_named_after_900_ms),
 		TEST(a_gateway_that_dies_meanwhile_counts_as_done),
 		TEST(a_removed_persons_devices_are_all_lost),
+		TEST(many_removed_at_once_end_no_gateway),
 		TEST(a_revocation_that_was_not_written_is_not_claimed),
 		TEST(what_a_turn_is_asked_is_one_commit),
 		TEST(live_connections_are_counted),
