@@ -64,39 +64,52 @@ static enum status parse_any(struct span bytes, struct certificate_list *list, s
 	return certificate_list_parse(bytes, CERTIFICATE_BUNDLE_MAX, list, err);
 }
 
+static int print_certificates(const struct invocation *invocation, const struct certificate_list *list)
+{
+	json_t *all;
+	struct buffer text;
+	size_t i;
+
+	if (invocation->json) {
+		all = json_array();
+		for (i = 0; i < list->count; i++)
+			json_array_append_new(all, facts_as_json(certificate_facts(list->at[i])));
+		return asking_print_json(json_pack("{s:o}", "certificates", all));
+	}
+	buffer_init(&text, 1 << 20);
+	for (i = 0; i < list->count; i++) {
+		if (i)
+			buffer_add_char(&text, '\n');
+		certificate_describe(list->at[i], &text);
+	}
+	fputs(buffer_text(&text), stdout);
+	buffer_release(&text);
+	return EXIT_DONE;
+}
+
 int command_cert_inspect(struct invocation *invocation)
 {
 	struct certificate_list list = {0};
-	json_t *all = json_array();
-	struct buffer bytes, text;
+	struct buffer bytes;
 	struct error err;
-	size_t i;
+	int outcome;
 
 	if (options_parse(NULL, 0, &invocation->argc, invocation->argv, &err) != OK)
 		return command_usage(invocation, "%s", err.text);
 	if (invocation->argc != 1)
 		return command_usage(invocation, "one FILE is needed: a certificate in PEM or DER form");
 	buffer_init(&bytes, CERTIFICATE_TEXT_MAX);
-	if (crypto_start(&err) != OK || file_load(invocation->argv[0], &bytes, &err) != OK)
-		return command_fail(invocation, &err);
-	if (parse_any(buffer_span(&bytes), &list, &err) != OK) {
+	if (crypto_start(&err) != OK || file_load(invocation->argv[0], &bytes, &err) != OK) {
+		outcome = command_fail(invocation, &err);
+	} else if (parse_any(buffer_span(&bytes), &list, &err) != OK) {
 		error_context(&err, "%s", invocation->argv[0]);
-		return command_fail(invocation, &err);
+		outcome = command_fail(invocation, &err);
+	} else {
+		outcome = print_certificates(invocation, &list);
 	}
-	buffer_init(&text, 1 << 20);
-	for (i = 0; i < list.count; i++) {
-		json_array_append_new(all, facts_as_json(certificate_facts(list.at[i])));
-		certificate_describe(list.at[i], &text);
-		if (i + 1 < list.count)
-			buffer_add_char(&text, '\n');
-	}
-	if (!invocation->json) {
-		fputs(buffer_text(&text), stdout);
-		json_decref(all);
-	}
-	buffer_release(&text);
+	certificate_list_release(&list);
 	buffer_release(&bytes);
-	return invocation->json ? asking_print_json(json_pack("{s:o}", "certificates", all)) : EXIT_DONE;
+	return outcome;
 }
 
 static bool is_request_id(const char *word)

@@ -16,6 +16,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* A sanitizer's run-time asks for more than the program does: to find leaks at the end it reads
+ * /proc/self and traces itself. */
+#if defined(__SANITIZE_ADDRESS__)
+#define IS_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define IS_SANITIZED 1
+#endif
+#endif
+#ifndef IS_SANITIZED
+#define IS_SANITIZED 0
+#endif
+
 enum status sandbox_drop(struct sandbox_user user, struct error *err)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -48,7 +61,7 @@ enum status sandbox_tie(pid_t supervisor, struct error *err)
 	/* It may have died before the line above. */
 	if (getppid() != supervisor)
 		return error_fail(err, "the supervisor is gone");
-	if (prctl(PR_SET_DUMPABLE, 0) || setrlimit(RLIMIT_CORE, &none))
+	if (prctl(PR_SET_DUMPABLE, IS_SANITIZED) || setrlimit(RLIMIT_CORE, &none))
 		return error_fail_errno(err, "cannot forbid core dumps");
 	return OK;
 }
@@ -75,8 +88,9 @@ static enum status restrict_files(const char *folder, struct buffer *weaker, str
 	enum status status = OK;
 	int rules;
 
-	if (version < 1) {
-		buffer_add_text(weaker, "this kernel has no Landlock; ");
+	if (IS_SANITIZED || version < 1) {
+		buffer_add_text(weaker, IS_SANITIZED ? "a sanitized build runs without Landlock; "
+						     : "this kernel has no Landlock; ");
 		return OK;
 	}
 	rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
@@ -189,18 +203,6 @@ static int allow_tcp(scmp_filter_ctx filter)
 					   SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)protocols[i % 2], 0));
 	return failed;
 }
-
-/* A sanitizer's run-time asks for more than the program does. */
-#if defined(__SANITIZE_ADDRESS__)
-#define IS_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define IS_SANITIZED 1
-#endif
-#endif
-#ifndef IS_SANITIZED
-#define IS_SANITIZED 0
-#endif
 
 static enum status restrict_calls(const int *calls, size_t count, bool internet,
 				  struct buffer *weaker, struct error *err)

@@ -12,6 +12,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("CHATELAINE", str(ROOT / "build/release/chatelaine"))
+with open(BINARY, "rb") if os.path.exists(BINARY) else open(os.devnull, "rb") as _binary:
+    SANITIZED = b"__asan_init" in _binary.read()  # it keeps what is freed for a while, and filters no system call
 PATIENCE = 20  # seconds until a condition that should come true is given up; no test measures time by it
 
 
@@ -181,6 +183,14 @@ class House:
                 except subprocess.TimeoutExpired:
                     child.kill()
                     child.wait()
+        self.believe_the_sanitizers()
+
+    def believe_the_sanitizers(self):
+        """A sanitized build (CHATELAINE=build/asan/chatelaine) tells what it found in the log."""
+        for log in {self.log, *self.folder.glob("*.log")}:
+            text = log.read_text(errors="replace") if log.exists() else ""
+            for word in ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "Assertion `"):
+                assert word not in text, text[text.index(word) - 200:][:6000]
 
     # -- clients --------------------------------------------------------------
     @property

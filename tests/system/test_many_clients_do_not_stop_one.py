@@ -7,11 +7,10 @@ import resource
 import select
 import socket
 import ssl
-import subprocess
 import threading
 
 import pytest
-from house import BINARY, read_answer, wait_for
+from house import SANITIZED, read_answer, wait_for
 
 MANY = 2000
 
@@ -96,7 +95,7 @@ def test_two_thousand_idle_clients(house, attackers):
     for _ in range(MANY):
         attackers(context.wrap_socket(plain(house), server_hostname=house.site))
     is_served(house, alice)
-    assert (memory(house) - before) / MANY < 48, "KiB an idle client"
+    assert SANITIZED or (memory(house) - before) / MANY < 48, "KiB an idle client"
     quiet = ticks(house)
     select.select([], [], [], 0.5)
     assert ticks(house) - quiet < 25, "idle clients cost no time"
@@ -149,15 +148,14 @@ def test_half_client_hellos_are_ended_by_a_deadline(make_house, attackers, cut):
     one.set("handshake-time", "2s")
     one.serve()
     alice = one.device()
-    hello = a_client_hello(one)[:cut]
+    hello, fds = a_client_hello(one)[:cut], open_sockets(one)
     for _ in range(400):
         stream = attackers(plain(one))
         stream.sendall(hello)
-    fds = open_sockets(one)
     is_served(one, alice)
     for stream in attackers.made:
         assert has_ended(stream)
-    wait_for(lambda: open_sockets(one) <= fds - 390, "their descriptors are free")
+    wait_for(lambda: open_sockets(one) <= fds + 8, "their descriptors are free")
     is_served(one, alice)
 
 
@@ -183,7 +181,7 @@ def test_handshakes_that_are_broken_off_leave_nothing_behind(house):
         one.join()
     is_served(house, alice)
     wait_for(lambda: open_sockets(house) <= fds + 8, "all of them are let go")
-    assert memory(house) - before < 32 * 1024
+    assert SANITIZED or memory(house) - before < 32 * 1024
     assert "event=watchdog" not in house.log_text()
 
 
