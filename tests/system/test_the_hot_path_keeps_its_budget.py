@@ -131,10 +131,16 @@ def test_no_allocation_a_request(make_house, headers):
         while another.recv(4096):
             pass
     wait_for(lambda: len(os.listdir(f"/proc/{pid}/fd")) == before, "that connection is over")
-    of_a_handshake = debugger.count()
-    assert of_a_handshake > 100, "a handshake allocates; so the count counts"
-    clients.ask(REQUESTS)
-    assert debugger.count() == of_a_handshake
+    counts = [debugger.count()]
+    assert counts[0] > 100, "a handshake allocates; so the count counts"
+    # When more requests than ever before wait at one moment, one more upstream connection is made; in a round
+    # without one nothing is allocated. What a request allocates would show in every round.
+    for _ in range(4):
+        clients.ask(REQUESTS)
+        counts.append(debugger.count())
+        if counts[-1] == counts[-2]:
+            return
+    assert False, f"each round of {REQUESTS} requests allocated: {counts}"
 
 
 def test_all_gateways_listen_on_the_same_socket(make_house):
