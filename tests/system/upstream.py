@@ -98,6 +98,7 @@ class Upstream:
 
     def __init__(self, serve, backlog=64):
         self.serve, self.asked, self.callers, self.failures = serve, [], [], []
+        self.ended = 0  # callers whose connection is closed
         self.listening = socket.create_server(("127.0.0.1", 0), backlog=backlog)
         self.port = self.listening.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -121,6 +122,7 @@ class Upstream:
             self.failures.append(error)
         finally:
             caller.socket.close()
+            self.ended += 1
 
     def close(self):
         self.listening.shutdown(socket.SHUT_RDWR)
