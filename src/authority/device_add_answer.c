@@ -309,7 +309,6 @@ static enum status finish_adding(struct authority *authority, struct deed *deed,
 	char id[DEVICE_ID_TEXT];
 	enum status status;
 
-	deed->is_secret = true;
 	TRY(make_certificate(authority, adding, person, device, &made, err));
 	TRY(write_answer(authority, adding, person, device, &made, deed->words, err));
 	authority_device_text(authority, device->id, id);

@@ -26,7 +26,6 @@ struct deed {
 	struct answer *answer;
 	struct link in_turn; /* owner: authority.deeds */
 	json_t *words;       /* the answer's */
-	bool is_secret;      /* its texts are wiped after sending */
 	bool writes;
 	/* After the commit: bring these in the roster up to date; `ends` too: close what is live of them. */
 	uint8_t devices[DEED_DEVICES_MOST][REGISTRY_ID_SIZE];

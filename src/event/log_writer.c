@@ -64,12 +64,6 @@ enum status log_writer_start(struct loop *loop, int fd, struct log_writer **out,
 	return OK;
 }
 
-void log_writer_turn_to(struct log_writer *writer, int fd)
-{
-	write_some(writer);
-	writer->fd = fd;
-}
-
 void log_writer_stop(struct log_writer *writer)
 {
 	if (!writer)

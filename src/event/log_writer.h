@@ -14,8 +14,6 @@ struct log_writer;
 MUST_CHECK enum status log_writer_start(struct loop *loop, int fd, struct log_writer **out, struct error *err);
 /* At every turn's end (loop_on_turn): writes, or sees to it that it will be done. */
 void log_writer_look(struct log_writer *writer);
-/* Another descriptor from now on (the log was rotated). */
-void log_writer_turn_to(struct log_writer *writer, int fd);
 /* Writes what it can, then lines go straight to standard error again. NULL is fine. */
 void log_writer_stop(struct log_writer *writer);
 

@@ -17,9 +17,7 @@ enum order_verb {
 	/* supervisor to child */
 	ORDER_CHANNEL, /* + fd: gateway: the way to the authority; authority: to gateway `number`, new each time */
 	ORDER_BUNDLE,  /* + fd: files changed; take the new ones if they are good */
-	ORDER_LOG,     /* + fd: write log lines there from now on */
-	ORDER_DRAIN,   /* accept no more, end when idle or after `number` seconds */
-	ORDER_STOP,    /* end now, cleanly */
+	ORDER_STOP,    /* accept no more, finish what is under way for a moment, end */
 	/* child to supervisor */
 	ORDER_ALIVE, /* its loop turns; said every two seconds, the watchdog waits for ten */
 };

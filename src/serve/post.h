@@ -22,8 +22,7 @@ struct post {
 	struct log_writer *log;
 	struct source orders;
 	struct timer pulse; /* a turn at least every two seconds: the watchdog waits for ten */
-	/* An order for the role; `fd` is its to close. ORDER_STOP and ORDER_LOG are seen to here first;
-	 * ORDER_STOP comes here too when the supervisor is gone. */
+	/* An order for the role; `fd` is its to close. ORDER_STOP comes here too when the supervisor is gone. */
 	void (*on_order)(struct post *, struct order order, int fd);
 };
 
