@@ -116,9 +116,9 @@ static bool take_number(const char *text, uint64_t *out)
 
 enum status role_start_parse(int argc, char **argv, struct role_start *out, struct error *err)
 {
-	uint64_t slot, supervisor, uid, gid, listeners = 0;
+	uint64_t slot, supervisor, uid, gid;
 
-	/* argv: role NAME SLOT SUPERVISOR UID GID [LISTENERS | WORD] */
+	/* argv: role NAME SLOT SUPERVISOR UID GID [WORD] */
 	if (argc < 6 || !take_number(argv[2], &slot) || !take_number(argv[3], &supervisor) ||
 	    !take_number(argv[4], &uid) || !take_number(argv[5], &gid) ||
 	    fcntl(FD_ORDERS, F_SETFD, FD_CLOEXEC))
@@ -127,10 +127,7 @@ enum status role_start_parse(int argc, char **argv, struct role_start *out, stru
 	*out = (struct role_start){.slot = (uint32_t)slot,
 				   .supervisor = (pid_t)supervisor,
 				   .user = {(uid_t)uid, (gid_t)gid}};
-	if (argc > 6) {
+	if (argc > 6)
 		out->word = argv[6];
-		if (take_number(argv[6], &listeners))
-			out->listeners = (unsigned)listeners;
-	}
 	return OK;
 }

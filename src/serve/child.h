@@ -47,8 +47,7 @@ struct role_start {
 	uint32_t slot;
 	pid_t supervisor;
 	struct sandbox_user user;
-	unsigned listeners; /* how many from FD_LISTEN on */
-	const char *word;   /* check: the config's path; authority: the state folder */
+	const char *word; /* check: the config's path; authority: the state folder; gateway: a letter a listening socket */
 };
 MUST_CHECK enum status role_start_parse(int argc, char **argv, struct role_start *out, struct error *err);
 

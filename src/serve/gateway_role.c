@@ -17,6 +17,7 @@
 #include "relay/relay.h"
 #include "relay/upstream.h"
 #include "serve/front.h"
+#include "serve/plan.h"
 #include "serve/post.h"
 #include "serve/role.h"
 #include "serve/sandbox.h"
@@ -28,7 +29,15 @@
 #include "stream/tls_memory.h"
 #include "stream/tls_stream.h"
 
-enum { DESCRIPTORS_SPARE = 64, SEEN_A_TIME = 512, ASK_MS = 5000, DRAIN_SECONDS = 2, LISTENERS_MOST = 16 };
+enum { DESCRIPTORS_SPARE = 64, SEEN_A_TIME = 512, ASK_MS = 5000, DRAIN_SECONDS = 2 };
+
+struct gateway;
+
+/* One listening socket and what is done with those who come there. */
+struct gate {
+	struct gateway *gateway;
+	struct listener *listener;
+};
 
 /* One worker: all its parts, made in gateway_role and released there in the other order. */
 struct gateway {
@@ -42,7 +51,7 @@ struct gateway {
 	struct roster *roster;
 	struct session_store *sessions;
 	struct channel *authority; /* NULL while it is away */
-	struct listener *listeners[LISTENERS_MOST];
+	struct gate gates[PLAN_LISTEN_MOST];
 	struct timer minute, ending;
 	int64_t end_at; /* once it is stopping */
 	bool is_ready;
@@ -116,10 +125,10 @@ static struct tls_hooks hooks_of(struct gateway *gateway)
 				  .on_session_find = on_session_find};
 }
 
-static void on_accept(void *arg, int fd, const struct address *peer)
+static void accept_tls(void *arg, int fd, const struct address *peer)
 {
-	struct gateway *gateway = arg;
-	struct connection_birth birth = {.is_tls = true, .peer = *peer, .listener = gateway};
+	struct gateway *gateway = ((struct gate *)arg)->gateway;
+	struct connection_birth birth = {.is_tls = true, .peer = *peer, .listener = arg};
 	struct connection *connection;
 	struct error err;
 
@@ -130,6 +139,33 @@ static void on_accept(void *arg, int fd, const struct address *peer)
 	/* Too many: the client sees its connection end. */
 	if (connection_new(&gateway->host, &birth, &connection, &err) != OK)
 		log_say(LOG_WARNING, "accept", "%s", err.text);
+}
+
+static const struct {
+	enum listen_kind kind;
+	void (*on_accept)(void *gate, int fd, const struct address *peer);
+} accepts[] = {
+	{LISTEN_TLS, accept_tls},
+};
+
+static enum status open_gates(struct gateway *gateway, struct error *err)
+{
+	const char *kinds = gateway->post.start.word ? gateway->post.start.word : "";
+	enum status status = OK;
+	size_t i, row;
+
+	for (i = 0; kinds[i] && i < PLAN_LISTEN_MOST && status == OK; i++) {
+		struct gate *gate = &gateway->gates[i];
+
+		for (row = 0; row < sizeof accepts / sizeof *accepts && accepts[row].kind != (unsigned char)kinds[i];)
+			row++;
+		if (row == sizeof accepts / sizeof *accepts)
+			return error_fail(err, "listening socket %zu is of no known kind", i);
+		gate->gateway = gateway;
+		status = listener_start(gateway->post.loop, FD_LISTEN + (int)i, accepts[row].on_accept, gate,
+					&gate->listener, err);
+	}
+	return status;
 }
 
 /* Settings ---------------------------------------------------------------- */
@@ -185,17 +221,14 @@ done:
 
 static void be_ready(struct gateway *gateway)
 {
-	unsigned i;
 	struct error err;
 
 	if (gateway->is_ready)
 		return;
-	for (i = 0; i < gateway->post.start.listeners && i < LISTENERS_MOST; i++)
-		if (listener_start(gateway->post.loop, FD_LISTEN + (int)i, on_accept, gateway,
-				   &gateway->listeners[i], &err) != OK) {
-			log_say(LOG_ERROR, "listen", "%s", err.text);
-			exit(70);
-		}
+	if (open_gates(gateway, &err) != OK) {
+		log_say(LOG_ERROR, "listen", "%s", err.text);
+		exit(70);
+	}
 	gateway->is_ready = true;
 	post_ready(&gateway->post);
 }
@@ -426,9 +459,9 @@ static void stop(struct gateway *gateway)
 
 	if (timer_is_set(&gateway->ending))
 		return;
-	for (i = 0; i < LISTENERS_MOST; i++) {
-		listener_stop(gateway->listeners[i]);
-		gateway->listeners[i] = NULL;
+	for (i = 0; i < PLAN_LISTEN_MOST; i++) {
+		listener_stop(gateway->gates[i].listener);
+		gateway->gates[i].listener = NULL;
 	}
 	http_host_drain(&gateway->host);
 	gateway->end_at = now + SECONDS(DRAIN_SECONDS);

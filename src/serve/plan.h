@@ -14,11 +14,19 @@
 
 enum { PLAN_LISTEN_MOST = 16, PLAN_WATCHED_MOST = 128, WORKERS_MOST = 64 };
 
+/* What is spoken on a listening socket; the letter tells a gateway, one for each descriptor from FD_LISTEN on. */
+enum listen_kind { LISTEN_TLS = 't' };
+
+struct plan_listen {
+	struct address at;
+	uint32_t kind; /* enum listen_kind */
+};
+
 struct plan {
 	uint32_t size; /* of this struct: both ends are the same binary */
 	uint32_t workers;
 	uint32_t listen_count, watched_count;
-	struct address listen[PLAN_LISTEN_MOST];
+	struct plan_listen listen[PLAN_LISTEN_MOST];
 	struct sandbox_user gateway, authority;
 	uint32_t has_no_user; /* root, but nobody made the user chatelaine: the files' owner is used */
 	char state[PATH_MAX];

@@ -279,7 +279,7 @@ enum status settings_plan(const struct settings *settings, const char *path, str
 	if (house->listen.count > PLAN_LISTEN_MOST)
 		return error_refuse(err, "%s: listen: at most %d addresses", path, PLAN_LISTEN_MOST);
 	for (i = 0; i < house->listen.count; i++)
-		out->listen[out->listen_count++] = house->listen.at[i];
+		out->listen[out->listen_count++] = (struct plan_listen){house->listen.at[i], LISTEN_TLS};
 	snprintf(out->state, sizeof out->state, "%s", house->state);
 	house_user_choose(HOUSE_USER_AUTHORITY, house->state, &out->authority, &is_fallback);
 	out->has_no_user = is_fallback;

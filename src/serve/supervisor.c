@@ -164,16 +164,18 @@ static enum status start_post(struct supervisor *supervisor, struct post_of *pos
 	const struct plan *plan = &supervisor->prepared.plan;
 	int descriptors[3 + PLAN_LISTEN_MOST] = {-1, scoreboard_fd(supervisor->board), supervisor->commands};
 	unsigned count = 3, i;
-	char listeners[16];
+	char listeners[PLAN_LISTEN_MOST + 1];
 	const char *words[] = {plan->state, NULL};
 	enum status status;
 
 	if (is_gateway(post)) {
 		descriptors[0] = supervisor->prepared.bundle;
 		descriptors[2] = session_store_fd(supervisor->sessions);
-		for (i = 0; i < plan->listen_count; i++)
+		for (i = 0; i < plan->listen_count; i++) {
 			descriptors[count++] = supervisor->listeners[i];
-		snprintf(listeners, sizeof listeners, "%u", plan->listen_count);
+			listeners[i] = (char)plan->listen[i].kind;
+		}
+		listeners[i] = '\0';
 		words[0] = listeners;
 	}
 	status = child_start(&post->child, descriptors, count, is_gateway(post) ? plan->gateway : plan->authority,
@@ -206,7 +208,7 @@ static void say_ready(struct supervisor *supervisor)
 	log_begin(LOG_INFO, "ready");
 	log_number("gateways", plan->workers);
 	for (i = 0; i < plan->listen_count; i++) {
-		address_text(&plan->listen[i], where);
+		address_text(&plan->listen[i].at, where);
 		log_text("listen", span_of(where));
 	}
 	log_text("state", span_of(plan->state));
@@ -433,7 +435,7 @@ static enum status open_house(struct supervisor *supervisor, struct error *err)
 	unsigned i;
 
 	for (i = 0; i < plan->listen_count; i++)
-		TRY(listening_open(&plan->listen[i], &supervisor->listeners[i], err));
+		TRY(listening_open(&plan->listen[i].at, &supervisor->listeners[i], err));
 	if (snprintf(path, sizeof path, "%s/authority.sock", plan->state) >= PATH_MAX)
 		return error_refuse(err, "state = \"%s\" is too long", plan->state);
 	TRY(listening_open_local(path, plan->authority.uid, plan->authority.gid, &supervisor->commands, err));
