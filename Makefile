@@ -57,7 +57,7 @@ PRESENT := $(foreach room,$(ROOMS),$(if $(call sources,$(room)),$(room)))
 ARCHIVES := $(PRESENT:%=$(O)/%.a)
 PAGES    := $(sort $(wildcard web/*))
 
-.PHONY: all objects unit check check-layers check-walk system fuzz fuzz-build bench install clean
+.PHONY: all objects unit check check-layers check-walk system fuzz fuzz-build bench man install clean
 all: $(BUILD)/$(FLAVOR)/chatelaine
 objects: $(ARCHIVES)
 
@@ -136,8 +136,13 @@ $(O)/bench/load: bench/load.c
 bench: all $(O)/bench/load
 	@CHATELAINE=$(abspath $(O)/chatelaine) LOAD=$(abspath $(O)/bench/load) bench/run $(BENCH)
 
-install: all
+man: all
+	@script/manual $(O)/chatelaine $(VERSION) $(O)/man
+
+install: all man
 	install -D -m 755 $(O)/chatelaine $(DESTDIR)$(PREFIX)/bin/chatelaine
+	install -D -m 644 $(O)/man/chatelaine.1 $(DESTDIR)$(PREFIX)/share/man/man1/chatelaine.1
+	install -D -m 644 $(O)/man/chatelaine.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/chatelaine.conf.5
 
 clean:
 	rm -rf $(BUILD)

@@ -5,6 +5,7 @@
 #include "command/device.h"
 #include "command/example.h"
 #include "command/init.h"
+#include "command/manual.h"
 #include "command/person.h"
 #include "command/serve.h"
 #include "command/status.h"
@@ -45,6 +46,8 @@ const struct command commands[] = {
 	{"config", "reference", command_config_reference, "", "every key with its default", NULL, false},
 	{"retreat", NULL, command_retreat, "[--config FILE]", "how to give the ports back to another proxy", NULL, false},
 	{"example", NULL, command_example, "[--listen 127.0.0.1:PORT]", "a small application to try the door with", NULL, false},
+	{"manual", "commands", command_manual_commands, "", "the list of chatelaine(1)", NULL, true},
+	{"manual", "keys", command_manual_keys, "", "the list of chatelaine.conf(5)", NULL, true},
 	{"role", NULL, command_role, "", "how chatelaine starts its own parts", NULL, true},
 };
 

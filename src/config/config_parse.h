@@ -73,6 +73,8 @@ void config_release(const struct config_rows *rows, const char *section, void *o
 
 /* Every key with its help, commented out with its default: the reference and the sample. */
 void config_write_reference(const struct config_rows *rows, struct buffer *out);
+/* The same for chatelaine.conf(5): man(7) text, a subsection a section. */
+void config_write_manual(const struct config_rows *rows, struct buffer *out);
 /* A text as it must be written in a config: quoted and escaped. False: it cannot be (a control
  * character, "${"). */
 bool config_quote(struct buffer *out, struct span text);
