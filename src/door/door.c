@@ -265,6 +265,7 @@ static void take_routes(struct door *door, struct routes *routes)
 {
 	size_t i;
 
+	routes_count_on(routes, door->score);
 	routes_release(door->routes);
 	door->routes = routes;
 	door->routes_number++;

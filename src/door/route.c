@@ -1,5 +1,6 @@
 #include "door/route.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "door/dialect.h"
 #include "door/network.h"
 #include "pki/digest.h"
+#include "shm/scoreboard.h"
 #include "wire/host_name.h"
 #include "wire/target.h"
 
@@ -379,6 +381,20 @@ struct routes *routes_hold(struct routes *routes)
 {
 	routes->references++;
 	return routes;
+}
+
+void routes_count_on(struct routes *routes, struct score_page *page)
+{
+	size_t i;
+
+	for (i = 0; i < routes->count; i++) {
+		const struct site *site = &routes->sites[i];
+		char name[256];
+
+		/* As the configuration writes it: "*.example.com" is not "example.com". */
+		snprintf(name, sizeof name, "%s%.*s", site->is_wildcard ? "*" : "", SPAN_PRINT(site->name));
+		routes->sites[i].score = score_site_of(page, span_of(name));
+	}
 }
 
 void routes_release(struct routes *routes)

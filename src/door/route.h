@@ -19,6 +19,8 @@
 #include "base/span.h"
 #include "config/config_value.h"
 
+struct score_page;
+struct score_site;
 struct service;
 
 /* Zero is "not given" everywhere. Borrowed for routes_new; the files' bytes are copied. */
@@ -80,6 +82,7 @@ struct site {
 	struct allow_file **allow_files;
 	size_t allow_file_count;
 	char *name_memory;
+	struct score_site *score; /* where it is counted; NULL: nowhere */
 };
 
 struct routes;
@@ -90,6 +93,8 @@ MUST_CHECK enum status routes_new(const struct door_options *options,
 				  const struct route_service *services, size_t service_count,
 				  struct routes **out, struct error *err);
 struct routes *routes_hold(struct routes *routes);
+/* Each site is counted by its name on this page from now on; NULL: not at all. */
+void routes_count_on(struct routes *routes, struct score_page *page);
 void routes_release(struct routes *routes); /* NULL is fine */
 
 /* Of all sites' names and rules: equal in every worker with equal options. For tls_context_options. */

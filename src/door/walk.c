@@ -343,6 +343,10 @@ void walk_into_tunnel(struct visit *visit)
 	visit->is_tunnel = true;
 	score_add(visit->guest->door->score, SCORE_WEBSOCKETS, 1);
 	score_add(visit->guest->door->score, SCORE_LIVE_TUNNELS, 1);
+	if (visit->site) {
+		score_site_add(visit->site->score, SITE_WEBSOCKETS, 1);
+		score_site_add(visit->site->score, SITE_LIVE_TUNNELS, 1);
+	}
 	if (target_is_ambiguous(target) &&
 	    target_other_reading(target, room, sizeof room, &other, NULL) != OK)
 		return;
@@ -397,6 +401,28 @@ static void log_visit(const struct visit *visit, enum refusal why, int64_t micro
 	log_end();
 }
 
+static void count_site(const struct visit *visit, enum refusal why)
+{
+	const struct exchange *exchange = &visit->exchange;
+	struct score_site *score = visit->site->score;
+	int64_t began = exchange->far.began;
+
+	score_site_status(score, exchange->status);
+	score_site_add(score, SITE_BYTES_UP, exchange->bytes_up);
+	score_site_add(score, SITE_BYTES_DOWN, exchange->bytes_down);
+	score_site_add(score, SITE_REFUSED, why != REFUSAL_NONE);
+	score_site_add(score, SITE_WATCHED, visit->watched != REFUSAL_NONE);
+	if (visit->is_tunnel)
+		score_site_sub(score, SITE_LIVE_TUNNELS, 1);
+	if (!began)
+		return;
+	score_site_time(score, SITE_TIME_CONNECT, exchange->far.connected - began);
+	score_site_time(score, SITE_TIME_FIRST_BYTE, exchange->far.first_byte - began);
+	/* A tunnel's total would say how long people sit before it. */
+	if (!visit->is_tunnel)
+		score_site_time(score, SITE_TIME_TOTAL, loop_now(visit->guest->door->loop)->mono - began);
+}
+
 static void count_visit(struct visit *visit, enum refusal why, int64_t microseconds)
 {
 	struct score_page *score = visit->guest->door->score;
@@ -414,6 +440,10 @@ static void count_visit(struct visit *visit, enum refusal why, int64_t microseco
 	score_add(score, SCORE_BYTES_DOWN, exchange->bytes_down);
 	if (why != REFUSAL_NONE)
 		score_refusal(score, why);
+	if (visit->watched != REFUSAL_NONE)
+		score_add(score, SCORE_WATCHED, 1);
+	if (visit->site && visit->site->score)
+		count_site(visit, why);
 }
 
 void walk_end(struct visit *visit)

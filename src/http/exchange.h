@@ -52,6 +52,8 @@ struct exchange {
 	uint16_t status;               /* of the answer; 0: none yet */
 	uint8_t phase;                 /* enum phase */
 	enum ending ending;            /* valid in on_left and in service->release */
+	/* What the service tells of its far side, in microseconds from its own beginning; for the log and figures. */
+	struct { int64_t began, connected, first_byte; } far; /* mono; 0: it did not come to that */
 	struct span up_trailers;       /* "Name: value\r\n" lines, filtered; valid once up has ended */
 	bool is_head;                  /* method HEAD: the answer has no body whatever it says */
 };

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "event/loop.h"
 #include "http/exchange.h"
+#include "shm/scoreboard.h"
 #include "stream/stream.h"
 
 int64_t passage_now(const struct passage *passage)
@@ -84,6 +85,7 @@ static void start(struct passage *passage, struct lease *lease)
 {
 	struct exchange *exchange = passage->exchange;
 
+	exchange->far.connected = passage_now(passage);
 	passage->lease = lease;
 	lease->holder = passage;
 	lease->on_ready = lease_ready;
@@ -177,6 +179,7 @@ void passage_begin(struct passage *passage)
 {
 	pool_wait_init(&passage->wait, on_lease);
 	task_init(&passage->sending, send_soon);
+	passage->exchange->far.began = passage_now(passage);
 	choose(passage);
 	ask_pool(passage);
 }
@@ -236,6 +239,7 @@ static void repeat(struct passage *passage)
 	struct lease *lease = passage->lease;
 
 	passage->relay->figures.retried++;
+	score_add(passage->relay->worker->score, SCORE_UPSTREAM_RETRIED, 1);
 	passage->lease = NULL;
 	passage->is_repeated = true;
 	passage->is_written = passage->is_deaf = false;
@@ -257,6 +261,7 @@ void passage_fail(struct passage *passage, enum refusal why, const struct error 
 	passage_drop(passage);
 	if (passage->is_answered) {
 		figures->broken++;
+		score_add(passage->relay->worker->score, SCORE_UPSTREAM_BROKEN, 1);
 		body_fail(&exchange->down, ENDED_FAR_SIDE);
 		exchange_flush(exchange);
 		return;
@@ -265,5 +270,6 @@ void passage_fail(struct passage *passage, enum refusal why, const struct error 
 		figures->slow++;
 	else
 		figures->refused++;
+	score_add(passage->relay->worker->score, SCORE_UPSTREAM_ERRORS, 1);
 	refusal_answer(exchange, why);
 }

@@ -28,6 +28,7 @@
 #include "wire/http_head.h"
 
 struct exchange;
+struct score_page;
 
 enum {
 	RELAY_HEAD_SIZE = 96 * 1024,      /* a request's head with identity lines (32 KB) and certificate */
@@ -45,6 +46,7 @@ enum {
 
 struct relay_worker {
 	struct loop *loop;
+	struct score_page *score; /* NULL: nothing is counted */
 	struct slabs passages, tunnels, kept, bulk;
 	unsigned bulk_users, relays;
 	struct head answer;               /* for the time of one read */

@@ -297,6 +297,8 @@ void passage_receive(struct passage *passage)
 		}
 		if (!is_asked(passage))
 			return;
+		if (!passage->is_heard)
+			exchange->far.first_byte = passage_now(passage);
 		passage->is_heard = true;
 		moved += got;
 		if (!digest(passage, got))

@@ -19,6 +19,7 @@ enum status relay_worker_new(const struct relay_worker_options *options, struct 
 	if (!worker)
 		return error_fail(err, "no memory for the relay's buffers");
 	worker->loop = options->loop;
+	worker->score = options->score;
 	slabs_init(&worker->passages, sizeof(struct passage), options->exchanges, PASSAGES_KEPT);
 	slabs_init(&worker->tunnels, tunnel_size(), options->tunnels, TUNNELS_KEPT);
 	slabs_init(&worker->kept, RELAY_KEPT_SIZE, options->exchanges, KEPT_KEPT);

@@ -26,11 +26,13 @@
 struct loop;
 struct relay;
 struct relay_worker;
+struct score_page;
 struct service;
 
 /* What a worker's relays share: the loop, the buffer that upstreams are read into, slabs. */
 struct relay_worker_options {
 	struct loop *loop;
+	struct score_page *score; /* NULL: nothing is counted */
 	size_t exchanges; /* at most so many at a time, tunnels apart */
 	size_t tunnels;   /* at most so many at a time */
 };

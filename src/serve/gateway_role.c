@@ -75,6 +75,7 @@ static void on_session_new(void *arg, const struct tls_session *made)
 	memcpy(kept.secret, made->secret, sizeof kept.secret);
 	memcpy(kept.fingerprint, made->fingerprint, sizeof kept.fingerprint);
 	(void)session_store_put(gateway->sessions, &kept, loop_now(gateway->post.loop));
+	score_add(gateway->post.page, SCORE_SESSION_STORES, 1);
 	explicit_bzero(&kept, sizeof kept);
 }
 
@@ -83,8 +84,11 @@ static bool on_session_find(void *arg, const uint8_t id[TLS_SESSION_ID_SIZE], st
 	struct gateway *gateway = arg;
 	struct session kept;
 
-	if (!session_store_find(gateway->sessions, id, loop_now(gateway->post.loop), &kept))
+	if (!session_store_find(gateway->sessions, id, loop_now(gateway->post.loop), &kept)) {
+		score_add(gateway->post.page, SCORE_SESSION_MISSES, 1);
 		return false;
+	}
+	score_add(gateway->post.page, SCORE_SESSION_HITS, 1);
 	*out = (struct tls_session){.secret_length = kept.secret_length,
 				    .cipher = kept.cipher,
 				    .group = kept.group,
@@ -519,7 +523,7 @@ static enum status start(struct gateway *gateway, int argc, char **argv, struct 
 	TRY(post_init(&gateway->post, "gateway", argc, argv, on_order, err));
 	TRY(crypto_start(err));
 	TRY(session_store_open(FD_SESSIONS, &gateway->sessions, err));
-	relays = (struct relay_worker_options){.loop = gateway->post.loop, .exchanges = 4096, .tunnels = 65536};
+	relays = (struct relay_worker_options){.loop = gateway->post.loop, .score = gateway->post.page, .exchanges = 4096, .tunnels = 65536};
 	TRY(relay_worker_new(&relays, &gateway->relays, err));
 	(void)getrlimit(RLIMIT_NOFILE, &descriptors); /* the sandbox knows no such question */
 	TRY(sandbox_drop(gateway->post.start.user, err));

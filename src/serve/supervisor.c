@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "authority/authority.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "event/passing.h"
 #include "event/timer.h"
@@ -285,6 +286,8 @@ static void on_gone(struct supervisor *supervisor, struct post_of *post, int wai
 		stop(supervisor, 1);
 		return;
 	}
+	score_house_add(supervisor->board, is_gateway(post) ? HOUSE_GATEWAYS_RESTARTED : HOUSE_AUTHORITY_RESTARTED, 1);
+	score_house_set(supervisor->board, HOUSE_RESTARTED_AT, (uint64_t)clock_seconds());
 	log_begin(LOG_ERROR, "ended");
 	log_text("part", span_of(post->child.role));
 	log_number("slot", post->child.slot);
@@ -440,6 +443,8 @@ static enum status open_house(struct supervisor *supervisor, struct error *err)
 		return error_refuse(err, "state = \"%s\" is too long", plan->state);
 	TRY(listening_open_local(path, plan->authority.uid, plan->authority.gid, &supervisor->commands, err));
 	TRY(scoreboard_new(1 + plan->workers, &supervisor->board, err));
+	score_house_set(supervisor->board, HOUSE_STARTED, (uint64_t)clock_seconds());
+	score_house_set(supervisor->board, HOUSE_GENERATION, 1);
 	TRY(session_store_new(SESSIONS_EXPECTED, &supervisor->sessions, err));
 	supervisor->count = 1 + plan->workers;
 	for (i = 0; i < supervisor->count; i++)
@@ -451,6 +456,14 @@ static enum status open_house(struct supervisor *supervisor, struct error *err)
 	watch_files(supervisor->watch, plan);
 done:
 	return status;
+}
+
+/* For status and metrics. */
+static void note_reload(struct supervisor *supervisor, bool is_good)
+{
+	score_house_set(supervisor->board, HOUSE_RELOAD_AT, (uint64_t)clock_seconds());
+	score_house_set(supervisor->board, HOUSE_RELOAD_FAILED, !is_good);
+	score_house_add(supervisor->board, is_good ? HOUSE_GENERATION : HOUSE_RELOADS_FAILED, 1);
 }
 
 static void on_prepared(struct preparation *preparation, const struct prepared *prepared)
@@ -470,10 +483,12 @@ static void on_prepared(struct preparation *preparation, const struct prepared *
 			stop(supervisor, 1);
 		}
 	} else if (prepared) {
+		note_reload(supervisor, true);
 		use_again(supervisor, prepared);
 	} else if (is_first) {
 		stop(supervisor, 1);
 	} else {
+		note_reload(supervisor, false);
 		log_say(LOG_ERROR, "files", "the changed files are not right (see above); the ones before still hold");
 	}
 	if (supervisor->wants_again) {
