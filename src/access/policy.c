@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "access/allow_file.h"
+#include "access/watch_rule.h"
 #include "base/buffer.h"
 #include "config/config_value.h"
 #include "pki/digest.h"
@@ -21,6 +22,7 @@ struct rule {
 	size_t group_count;
 	const struct allow_file *allow_file; /* borrowed */
 	char *allow_path;
+	struct watch_rule watch;
 	struct {
 		uint32_t set;
 		enum memory says;
@@ -162,6 +164,7 @@ static enum status set_rule(struct policy *policy, size_t index, const struct ru
 			"location \"%s\": nobody without a certificate gets so far in a site with "
 			"no-certificate = drop; write explain for the site",
 			asked->path);
+	TRY(watch_rule_set(&rule->watch, asked, rule->mode, is_site ? NULL : &site->watch, err));
 	if (asked->who && asked->who->count > 0)
 		TRY(copy_groups(asked->who, rule, err));
 	else if (!is_site)
@@ -213,6 +216,7 @@ static enum status make_digest(struct policy *policy, struct error *err)
 			put(&text, rule->groups[j]);
 		buffer_printf(&text, "%d ", rule->allow_file != NULL);
 		put(&text, rule->allow_path);
+		watch_rule_write(&rule->watch, &text);
 	}
 	if (buffer_is_whole(&text))
 		digest_sha256(buffer_span(&text), policy->digest);
@@ -258,6 +262,7 @@ void policy_free(struct policy *policy)
 		for (j = 0; j < rule->group_count; j++)
 			free(rule->groups[j]);
 		free(rule->groups);
+		watch_rule_release(&rule->watch);
 		free(rule->allow_path);
 		free(rule->path);
 	}
@@ -355,7 +360,7 @@ static size_t find_readings(struct policy *policy, struct span path, struct span
 }
 
 struct judgement policy_decide(struct policy *policy, struct span path, struct span other,
-			       const struct identity *who, const struct roster *roster)
+			       const struct identity *who, const struct roster *roster, int64_t now)
 {
 	struct judgement judgement = {.verdict = VERDICT_PASS, .passes = true};
 	struct rule *readings[READINGS];
@@ -367,11 +372,26 @@ struct judgement policy_decide(struct policy *policy, struct span path, struct s
 		if (verdict == VERDICT_PASS)
 			continue;
 		judgement.verdict = verdict;
-		judgement.passes = readings[i]->mode == NO_CERTIFICATE_WATCH;
+		judgement.location = readings[i]->path;
+		judgement.passes = watch_rule_passes(&readings[i]->watch, verdict, who, roster, now);
 		if (!judgement.passes)
 			break;
 	}
 	return judgement;
+}
+
+int64_t policy_next_change(const struct policy *policy, int64_t now)
+{
+	int64_t next = 0;
+	size_t i;
+
+	for (i = 0; i < policy->count; i++) {
+		int64_t end = watch_rule_next_end(&policy->rules[i].watch, now);
+
+		if (end > 0 && (next == 0 || end < next))
+			next = end;
+	}
+	return next;
 }
 
 void policy_forget(struct policy *policy)

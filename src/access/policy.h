@@ -29,7 +29,7 @@ enum no_certificate {
 	NO_CERTIFICATE_INHERIT, /* as the site; for a site: explain */
 	NO_CERTIFICATE_DROP,    /* handshake refused; sites only */
 	NO_CERTIFICATE_EXPLAIN, /* an answer that a person can read */
-	NO_CERTIFICATE_WATCH,   /* let pass, and say who would have been refused */
+	NO_CERTIFICATE_WATCH,   /* let pass, and say who would have been refused; `explain` from its end on */
 	NO_CERTIFICATE_ALLOW,   /* public */
 };
 
@@ -40,6 +40,13 @@ bool no_certificate_parse(struct span word, enum no_certificate *out);
 struct rule_options {
 	const char *path; /* location: begins with "/"; NULL for the site */
 	enum no_certificate no_certificate;
+	int64_t watch_until; /* of WATCH: seconds since 1970; 0: without an end */
+	/* What a known device meets whom `who` or the allow-file does not let in: EXPLAIN or WATCH. INHERIT: as the
+	 * site says, and if it says nothing WATCH for as long as no_certificate is that. */
+	enum no_certificate not_allowed;
+	int64_t not_allowed_until;
+	/* Groups for whose members nothing is watched: they are refused already. Empty or NULL: inherit. */
+	const struct value_texts *enforced;
 	/* Group names, "everyone" may be among them; empty or NULL: inherit, for a site everyone. */
 	const struct value_texts *who;
 	/* Must outlive the policy; NULL: inherit, for a site none. */
@@ -66,12 +73,17 @@ enum verdict {
 struct judgement {
 	enum verdict verdict;
 	bool passes; /* also with another verdict than PASS: under "watch", where it is only remembered */
+	const char *location; /* whose rule it was; NULL: the site's own. The policy's */
 };
 
 /* Decide. Cannot fail and does not block. `path` is the normalised path, `other` its second reading
- * (wire/target) or empty. `roster` is where group_set is looked up; may be NULL for nobody. */
+ * (wire/target) or empty. `roster` is where group_set is looked up; may be NULL for nobody. `now` is seconds
+ * since 1970. Under "watch" a revoked or suspended device is refused all the same, for that was decided already;
+ * so is whom a roster that is too old cannot tell from one. */
 struct judgement policy_decide(struct policy *policy, struct span path, struct span other,
-			       const struct identity *who, const struct roster *roster);
+			       const struct identity *who, const struct roster *roster, int64_t now);
+/* The first end of a watch behind `now`; 0: none. What passed before may be refused from then on. */
+int64_t policy_next_change(const struct policy *policy, int64_t now);
 /* Forget the verdicts by group set: the roster is another one, or a group set changed. */
 void policy_forget(struct policy *policy);
 
@@ -79,7 +91,7 @@ void policy_forget(struct policy *policy);
 enum no_certificate policy_mode(const struct policy *policy);
 /* Whether any request of the site may need a certificate, so that the handshake must ask for one. */
 bool policy_asks(const struct policy *policy);
-/* SHA-256 over mode, who, allow-file and locations: equal digests are equal rules. */
+/* SHA-256 over modes with their ends, who, allow-file and locations: equal digests are equal rules, at any time. */
 const uint8_t *policy_digest(const struct policy *policy);
 
 #endif

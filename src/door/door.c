@@ -15,7 +15,7 @@
 #include "shm/scoreboard.h"
 #include "stream/tls_stream.h"
 
-enum { ISSUER_MOST = 16384 };
+enum { ISSUER_MOST = 16384, CLOCK_LOOK_SECONDS = 30 };
 
 /* -- ending what is live -- */
 
@@ -261,6 +261,41 @@ static enum status keep_issuers(struct door *door, const struct door_setup *setu
 	return OK;
 }
 
+/* -- dates in the rules -- */
+
+/* Requests are judged by the clock itself; this is for what is live when a watch ends. */
+static void heed_dates(struct door *door)
+{
+	const struct clock_time *now = loop_now(door->loop);
+	int64_t next, wait;
+
+	door->dates_heeded = now->wall / SECONDS(1);
+	next = routes_next_change(door->routes, door->dates_heeded);
+	if (next == 0) {
+		timer_stop(&door->dates);
+		return;
+	}
+	/* Somebody may set the clock meanwhile. */
+	wait = SECONDS(next) - now->wall;
+	if (wait > SECONDS(CLOCK_LOOK_SECONDS))
+		wait = SECONDS(CLOCK_LOOK_SECONDS);
+	timer_set(loop_timers(door->loop), &door->dates, now->mono + wait);
+}
+
+static void on_date(struct timer *timer)
+{
+	struct door *door = OWNER_OF(timer, struct door, dates);
+	int64_t now = loop_now(door->loop)->wall / SECONDS(1);
+	int64_t end = routes_next_change(door->routes, door->dates_heeded);
+	bool has_come = end > 0 && end <= now;
+
+	heed_dates(door);
+	if (!has_come)
+		return;
+	log_say(LOG_WARNING, "watch-ended", "what was only watched is refused from now on");
+	door_judge_all(door);
+}
+
 static void take_routes(struct door *door, struct routes *routes)
 {
 	size_t i;
@@ -272,6 +307,7 @@ static void take_routes(struct door *door, struct routes *routes)
 	door->needs_der = false;
 	for (i = 0; i < routes_site_count(routes); i++)
 		door->needs_der |= dialect_needs_der(routes_site(routes, i)->dialects);
+	heed_dates(door);
 }
 
 enum status door_new(const struct door_setup *setup, struct door **out, struct error *err)
@@ -287,6 +323,7 @@ enum status door_new(const struct door_setup *setup, struct door **out, struct e
 			      .score = setup->score,
 			      .peer = setup->peer ? setup->peer : peer_by_tls,
 			      .seen_round = 1};
+	timer_init(&door->dates, on_date);
 	door->seen = calloc(SEEN_ROOM, sizeof *door->seen);
 	if (!door->seen) {
 		status = error_fail(err, "no memory for the door");
@@ -310,6 +347,7 @@ void door_free(struct door *door)
 
 	if (!door)
 		return;
+	timer_stop(&door->dates);
 	presence_free(door->presence);
 	der_cache_free(door->der_cache);
 	routes_release(door->routes);

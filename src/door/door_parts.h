@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "door/door.h"
 #include "door/visit.h"
+#include "event/timer.h"
 #include "shm/roster.h"
 
 struct der_cache;
@@ -27,6 +28,8 @@ struct door {
 	struct routes *routes;
 	uint64_t routes_number; /* another one after each change, so that nothing remembers a freed site */
 	struct presence *presence;
+	struct timer dates; /* the next end of a watch, or a look at the clock before it */
+	int64_t dates_heeded; /* seconds: ends up to here are in force on what is live */
 	struct der_cache *der_cache;
 	bool needs_der; /* a dialect of some site sends certificates */
 	bool (*peer)(struct connection *connection, struct tls_peer *out);

@@ -137,12 +137,16 @@ static enum status set_preset(struct site *site, const struct site_options *give
 	return set_dialects(site, &given->dialects, err);
 }
 
-static struct rule_options rule_of(const char *path, int mode, const struct value_texts *who,
-				   const struct value_file *file,
+static struct rule_options rule_of(const char *path, int mode, const struct watch_options *watch,
+				   const struct value_texts *who, const struct value_file *file,
 				   const struct allow_file *allow_file)
 {
 	return (struct rule_options){.path = path,
 				     .no_certificate = (enum no_certificate)mode,
+				     .watch_until = watch->until.seconds,
+				     .not_allowed = (enum no_certificate)watch->not_allowed,
+				     .not_allowed_until = watch->not_allowed_until.seconds,
+				     .enforced = &watch->enforced,
 				     .who = who,
 				     .allow_file = allow_file,
 				     .allow_path = file->path};
@@ -165,13 +169,13 @@ static enum status set_policy(struct site *site, const struct site_options *give
 		goto done;
 	}
 	TRY(read_allow_file(site, &given->allow_file, domain, &file, err));
-	rules[0] = rule_of(NULL, given->no_certificate, &given->who, &given->allow_file, file);
+	rules[0] = rule_of(NULL, given->no_certificate, &given->watch, &given->who, &given->allow_file, file);
 	for (i = 0; i < given->location_count; i++) {
 		const struct location_options *location = &given->locations[i];
 
 		TRY(read_allow_file(site, &location->allow_file, domain, &file, err));
-		rules[i + 1] = rule_of(location->path, location->no_certificate, &location->who,
-				       &location->allow_file, file);
+		rules[i + 1] = rule_of(location->path, location->no_certificate, &location->watch,
+				       &location->who, &location->allow_file, file);
 	}
 	TRY(policy_new(rules, given->location_count + 1, &site->policy, err));
 done:
@@ -472,6 +476,20 @@ bool routes_trusts(const struct routes *routes, const struct address *peer)
 		if (network_has(&routes->trusted[i], peer))
 			return true;
 	return false;
+}
+
+int64_t routes_next_change(const struct routes *routes, int64_t now)
+{
+	int64_t next = 0;
+	size_t i;
+
+	for (i = 0; i < routes->count; i++) {
+		int64_t end = policy_next_change(routes->sites[i].policy, now);
+
+		if (end > 0 && (next == 0 || end < next))
+			next = end;
+	}
+	return next;
 }
 
 void routes_forget(struct routes *routes)

@@ -16,6 +16,7 @@
 #include "access/policy.h"
 #include "base/address.h"
 #include "base/error.h"
+#include "base/moment.h"
 #include "base/span.h"
 #include "config/config_value.h"
 
@@ -23,10 +24,18 @@ struct score_page;
 struct score_site;
 struct service;
 
+/* What goes with the word "watch" in a site or a location; see struct rule_options. */
+struct watch_options {
+	struct moment until, not_allowed_until; /* settled (not is_local); 0: without an end */
+	int not_allowed;                        /* enum no_certificate */
+	struct value_texts enforced;
+};
+
 /* Zero is "not given" everywhere. Borrowed for routes_new; the files' bytes are copied. */
 struct location_options {
 	char *path;
 	int no_certificate; /* enum no_certificate */
+	struct watch_options watch;
 	struct value_texts who;
 	struct value_file allow_file; /* value_watched_file: unreadable refuses, and says so */
 };
@@ -35,6 +44,7 @@ struct site_options {
 	char *name;   /* host name, "*.example.com", or an IP address; no port */
 	char *preset; /* NULL: "generic" */
 	int no_certificate;
+	struct watch_options watch;
 	struct value_texts who;
 	struct value_file allow_file;
 	struct value_texts dialects; /* none: the preset's */
@@ -113,6 +123,8 @@ struct span routes_domain(const struct routes *routes);
 int64_t routes_roster_max_age(const struct routes *routes);
 /* SHA-256 of all names and rules. */
 const uint8_t *routes_digest(const struct routes *routes);
+/* The first end of a watch of any site behind `now`, seconds; 0: none. */
+int64_t routes_next_change(const struct routes *routes, int64_t now);
 /* Verdicts by group set that were remembered: the roster is another one. */
 void routes_forget(struct routes *routes);
 size_t routes_site_count(const struct routes *routes);

@@ -162,7 +162,8 @@ static enum refusal judge(const struct door *door, const struct site *site,
 			  const struct identity *who, struct span path, struct span other,
 			  enum refusal *watched)
 {
-	struct judgement judgement = policy_decide(site->policy, path, other, who, door->roster);
+	struct judgement judgement = policy_decide(site->policy, path, other, who, door->roster,
+						   loop_now(door->loop)->wall / SECONDS(1));
 	enum refusal why = refusal_of_verdict(judgement.verdict, who->who);
 
 	*watched = judgement.passes ? why : REFUSAL_NONE;

@@ -17,6 +17,7 @@
 #include "serve/house_user.h"
 #include "serve/port_holder.h"
 #include "serve/settings_keys.h"
+#include "serve/watch_keys.h"
 #include "wire/url.h"
 
 /* Names of what a bundle holds beside the files; a path begins with "/", these do not. */
@@ -24,8 +25,9 @@
 #define NOTE_NAME "note:config-name"
 #define NOTE_DOMAIN "note:trust-domain"
 #define NOTE_ISSUERS "note:issuers"
+#define NOTE_DAYS "note:days"
 
-enum { ISSUERS_MOST = 8, RESOLVED_MOST = 256, DOMAIN_SIZE = 256 };
+enum { ISSUERS_MOST = 8, RESOLVED_MOST = 256, DOMAIN_SIZE = 256, NOTES = 5, DAYS_MOST = 4 << 20 };
 
 struct settings {
 	struct house_settings house;
@@ -190,6 +192,7 @@ enum status settings_load(const char *path, struct settings **out, struct error 
 	TRY(file_load(path, &settings->text, err));
 	TRY(config_files_from_disk(&settings->files, err));
 	TRY(config_parse(&settings_rows, path, buffer_span(&settings->text), settings->files, &settings->house, err));
+	watch_keys_settle(&settings->house.door);
 	TRY(load_state(settings, err));
 	settings->house.door.domain = settings->domain;
 	TRY(fill_issuers(settings, err));
@@ -235,7 +238,7 @@ static void unpack_resolved(struct settings *settings, const struct bundle *bund
 enum status settings_unpack(const struct bundle *bundle, struct settings **out, struct error *err)
 {
 	struct settings *settings = settings_new();
-	struct span text = {0}, name = {0}, domain = {0}, issuers = {0};
+	struct span text = {0}, name = {0}, domain = {0}, issuers = {0}, days = {0};
 	enum status status;
 
 	if (!settings)
@@ -244,12 +247,14 @@ enum status settings_unpack(const struct bundle *bundle, struct settings **out, 
 	TRY(note(bundle, NOTE_NAME, &name, err));
 	TRY(note(bundle, NOTE_DOMAIN, &domain, err));
 	TRY(note(bundle, NOTE_ISSUERS, &issuers, err));
+	TRY(note(bundle, NOTE_DAYS, &days, err));
 	buffer_add(&settings->text, text);
 	buffer_add(&settings->issuers_pem, issuers);
 	snprintf(settings->name, sizeof settings->name, "%.*s", SPAN_PRINT(name));
 	snprintf(settings->domain, sizeof settings->domain, "%.*s", SPAN_PRINT(domain));
 	TRY(config_files_from_bundle(bundle, &settings->files, err));
 	TRY(config_parse(&settings_rows, settings->name, text, settings->files, &settings->house, err));
+	TRY(watch_keys_take(&settings->house.door, days, err));
 	settings->house.door.domain = settings->domain;
 	TRY(fill_issuers(settings, err));
 	unpack_resolved(settings, bundle);
@@ -313,15 +318,16 @@ static void write_addresses(const struct resolved *resolved, struct buffer *out)
 
 enum status settings_pack(const struct settings *settings, int *bundle, struct error *err)
 {
-	struct bundle_entry notes[4] = {
+	struct buffer days;
+	struct bundle_entry notes[NOTES] = {
 		{SPAN(NOTE_TEXT), buffer_span(&settings->text), BUNDLE_NOTE},
 		{SPAN(NOTE_NAME), span_of(settings->name), BUNDLE_NOTE},
 		{SPAN(NOTE_DOMAIN), span_of(settings->domain), BUNDLE_NOTE},
 		{SPAN(NOTE_ISSUERS), buffer_span(&settings->issuers_pem), BUNDLE_NOTE},
 	};
-	size_t file_count, count = 4, i;
+	size_t file_count, count = NOTES, i;
 	const struct bundle_entry *files = config_files_loaded(settings->files, &file_count);
-	struct bundle_entry *entries = calloc(4 + file_count + settings->resolved_count, sizeof *entries);
+	struct bundle_entry *entries = calloc(NOTES + file_count + settings->resolved_count, sizeof *entries);
 	struct buffer *texts_of = calloc(2 * settings->resolved_count + 1, sizeof *texts_of);
 	enum status status;
 
@@ -330,6 +336,9 @@ enum status settings_pack(const struct settings *settings, int *bundle, struct e
 		free(texts_of);
 		return error_fail(err, "no memory to pack the configuration");
 	}
+	buffer_init(&days, DAYS_MOST);
+	watch_keys_note(&settings->house.door, &days);
+	notes[NOTES - 1] = (struct bundle_entry){SPAN(NOTE_DAYS), buffer_span(&days), BUNDLE_NOTE};
 	memcpy(entries, notes, sizeof notes);
 	for (i = 0; i < file_count; i++)
 		entries[count++] = files[i];
@@ -346,6 +355,7 @@ enum status settings_pack(const struct settings *settings, int *bundle, struct e
 	for (i = 0; i < 2 * settings->resolved_count; i++)
 		buffer_release(&texts_of[i]);
 	free(texts_of);
+	buffer_release(&days);
 	free(entries);
 	return status;
 }

@@ -10,6 +10,7 @@
 #include "door/route.h"
 #include "http/http_host.h"
 #include "serve/plan.h"
+#include "serve/watch_keys.h"
 #include "wire/host_name.h"
 #include "wire/url.h"
 
@@ -74,11 +75,16 @@ static const struct value_kind preset_kind = {"preset", NULL, parse_preset, rele
 
 static const struct value_choice modes[] = {{"explain", NO_CERTIFICATE_EXPLAIN},
 					    {"drop", NO_CERTIFICATE_DROP},
+					    {"watch", NO_CERTIFICATE_WATCH},
 					    {"allow", NO_CERTIFICATE_ALLOW},
 					    {NULL, 0}};
 static const struct value_choice location_modes[] = {{"explain", NO_CERTIFICATE_EXPLAIN},
+						     {"watch", NO_CERTIFICATE_WATCH},
 						     {"allow", NO_CERTIFICATE_ALLOW},
 						     {NULL, 0}};
+static const struct value_choice known_modes[] = {{"explain", NO_CERTIFICATE_EXPLAIN},
+						  {"watch", NO_CERTIFICATE_WATCH},
+						  {NULL, 0}};
 static const struct value_choice missing_statuses[] = {{"403", 403}, {"400", 400}, {"401", 401}, {NULL, 0}};
 
 /* Sections --------------------------------------------------------------- */
@@ -187,10 +193,19 @@ static const struct config_row rows[] = {
 	 .help = "The site's certificate with its chain, PEM. Watched."},
 	{.key = "key", .section = "site", .kind = &value_file, .offset = IN_SITE(key), .is_required = true,
 	 .example = "/etc/letsencrypt/live/chat.example.com/privkey.pem", .help = "Its private key, PEM. Watched."},
-	{.key = "no-certificate", .section = "site", .kind = &value_of_choice, .choices = modes,
+	{.key = "no-certificate", .section = "site", .kind = &watch_kind_site, .choices = modes,
 	 .offset = IN_SITE(no_certificate), .standard = "explain",
 	 .help = "What a request without an accepted certificate meets: explain (a page that says what to do),\n"
-		 "drop (the handshake is refused), allow (it passes: public)."},
+		 "drop (the handshake is refused), allow (it passes: public), watch (it passes, and \"chatelaine\n"
+		 "watch\" tells who would have been refused; revoked and suspended devices stay out),\n" WATCH_UNTIL},
+	{.key = "not-allowed", .section = "site", .kind = &watch_kind_site_known, .choices = known_modes,
+	 .offset = IN_SITE(watch.not_allowed), .example = "explain",
+	 .help = "What a known device meets that `who` or the allow-file does not let in: explain, or watch, with an\n"
+		 "end if you like. If not given: watch while no-certificate is watch, else explain."},
+	{.key = "enforced", .section = "site", .shape = CONFIG_LIST, .kind = &value_names,
+	 .offset = IN_SITE(watch.enforced), .example = "sales",
+	 .help = "Groups whose devices are refused already while others are only watched. A request without any\n"
+		 "certificate is in no group."},
 	{.key = "missing-status", .section = "site", .kind = &value_of_choice, .choices = missing_statuses,
 	 .offset = IN_SITE(missing_status), .example = "403",
 	 .help = "The HTTP status of that page: 403, 400 or 401; the preset's if not given."},
@@ -206,8 +221,12 @@ static const struct config_row rows[] = {
 
 	{.key = "location", .section = "site", .shape = CONFIG_SECTION, .add = add_location, .example = "/api/info",
 	 .help = "Other rules for paths that begin so; the longest one that fits decides."},
-	{.key = "no-certificate", .section = "location", .kind = &value_of_choice, .choices = location_modes,
+	{.key = "no-certificate", .section = "location", .kind = &watch_kind_location, .choices = location_modes,
 	 .offset = IN_LOCATION(no_certificate), .example = "allow", .help = "As the site's; drop is for sites only."},
+	{.key = "not-allowed", .section = "location", .kind = &watch_kind_location_known, .choices = known_modes,
+	 .offset = IN_LOCATION(watch.not_allowed), .example = "explain", .help = "As the site's."},
+	{.key = "enforced", .section = "location", .shape = CONFIG_LIST, .kind = &value_names,
+	 .offset = IN_LOCATION(watch.enforced), .example = "sales", .help = "As the site's."},
 	{.key = "who", .section = "location", .shape = CONFIG_LIST, .kind = &value_names,
 	 .offset = IN_LOCATION(who), .example = "admins", .help = "As the site's."},
 	{.key = "allow-file", .section = "location", .kind = &value_watched_file, .offset = IN_LOCATION(allow_file),

@@ -20,6 +20,8 @@ static char *everyone[] = {(char *)"admins", (char *)"everyone"};
 static const struct value_texts who_staff = {staff, 1}, who_admins = {admins, 1}, who_both = {both, 2},
 				who_both_turned = {both_turned, 2}, who_everyone = {everyone, 2};
 
+enum { NOW = 1000000 };
+
 static const struct identity nobody = {.who = WHO_NO_CERTIFICATE};
 
 struct fixture {
@@ -84,7 +86,7 @@ static void assert_refuses(const struct rule_options *rules, size_t count, const
 static enum verdict decide(struct fixture *fixture, struct policy *policy, const char *path,
 			   const struct identity *who)
 {
-	struct judgement judgement = policy_decide(policy, span_of(path), SPAN(""), who, fixture->roster);
+	struct judgement judgement = policy_decide(policy, span_of(path), SPAN(""), who, fixture->roster, NOW);
 
 	assert_int_equal(judgement.passes, judgement.verdict == VERDICT_PASS);
 	return judgement.verdict;
@@ -186,14 +188,14 @@ static void a_second_reading_must_pass_too(void **state)
 	struct policy *policy = make(rules, 3);
 	struct judgement judgement;
 
-	judgement = policy_decide(policy, SPAN("/open/..%2Fadmin"), SPAN("/admin"), &fixture->alice, fixture->roster);
+	judgement = policy_decide(policy, SPAN("/open/..%2Fadmin"), SPAN("/admin"), &fixture->alice, fixture->roster, NOW);
 	assert_int_equal(judgement.verdict, VERDICT_NOT_ALLOWED);
-	judgement = policy_decide(policy, SPAN("/open/..%2Fx"), SPAN("/x"), &nobody, fixture->roster);
+	judgement = policy_decide(policy, SPAN("/open/..%2Fx"), SPAN("/x"), &nobody, fixture->roster, NOW);
 	assert_int_equal(judgement.verdict, VERDICT_NOBODY);
 	/* Decoded, and then taken without regard to case. */
-	judgement = policy_decide(policy, SPAN("/open/..%2FADMIN"), SPAN("/ADMIN"), &fixture->alice, fixture->roster);
+	judgement = policy_decide(policy, SPAN("/open/..%2FADMIN"), SPAN("/ADMIN"), &fixture->alice, fixture->roster, NOW);
 	assert_int_equal(judgement.verdict, VERDICT_NOT_ALLOWED);
-	judgement = policy_decide(policy, SPAN("/open/a%2Fb"), SPAN("/open/a/b"), &nobody, fixture->roster);
+	judgement = policy_decide(policy, SPAN("/open/a%2Fb"), SPAN("/open/a/b"), &nobody, fixture->roster, NOW);
 	assert_true(judgement.passes);
 	policy_free(policy);
 }
@@ -242,15 +244,156 @@ static void watch_lets_pass_and_says_what_it_would_have_said(void **state)
 	struct policy *policy = make(rules, 2);
 	struct judgement judgement;
 
-	judgement = policy_decide(policy, SPAN("/"), SPAN(""), &nobody, fixture->roster);
+	judgement = policy_decide(policy, SPAN("/"), SPAN(""), &nobody, fixture->roster, NOW);
 	assert_int_equal(judgement.verdict, VERDICT_NOBODY);
 	assert_true(judgement.passes);
-	judgement = policy_decide(policy, SPAN("/"), SPAN(""), &fixture->alice, fixture->roster);
+	judgement = policy_decide(policy, SPAN("/"), SPAN(""), &fixture->alice, fixture->roster, NOW);
 	assert_int_equal(judgement.verdict, VERDICT_NOT_ALLOWED);
 	assert_true(judgement.passes);
-	judgement = policy_decide(policy, SPAN("/a%2fshut"), SPAN("/shut"), &nobody, fixture->roster);
+	judgement = policy_decide(policy, SPAN("/a%2fshut"), SPAN("/shut"), &nobody, fixture->roster, NOW);
 	assert_false(judgement.passes);
 	policy_free(policy);
+}
+
+static struct judgement judge(struct fixture *fixture, struct policy *policy, const struct identity *who, int64_t now)
+{
+	return policy_decide(policy, SPAN("/"), SPAN(""), who, fixture->roster, now);
+}
+
+static void a_watch_ends_at_its_second_and_not_before(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct rule_options rules[] = {
+		{.no_certificate = NO_CERTIFICATE_WATCH, .watch_until = NOW, .who = &who_admins},
+		{.path = "/later", .no_certificate = NO_CERTIFICATE_WATCH, .watch_until = NOW + 50},
+		{.path = "/ever", .no_certificate = NO_CERTIFICATE_WATCH},
+	};
+	struct policy *policy = make(rules, 3);
+
+	assert_true(judge(fixture, policy, &nobody, NOW - 1).passes);
+	assert_true(judge(fixture, policy, &fixture->alice, NOW - 1).passes);
+	assert_false(judge(fixture, policy, &nobody, NOW).passes);
+	assert_int_equal(judge(fixture, policy, &nobody, NOW).verdict, VERDICT_NOBODY);
+	assert_false(judge(fixture, policy, &fixture->alice, NOW).passes);
+	assert_true(judge(fixture, policy, &fixture->bob, NOW).passes);
+	assert_true(policy_decide(policy, SPAN("/later/x"), SPAN(""), &nobody, fixture->roster, NOW + 49).passes);
+	assert_false(policy_decide(policy, SPAN("/later/x"), SPAN(""), &nobody, fixture->roster, NOW + 50).passes);
+	assert_true(policy_decide(policy, SPAN("/ever"), SPAN(""), &nobody, fixture->roster, INT64_MAX).passes);
+	assert_int_equal(policy_next_change(policy, 0), NOW);
+	assert_int_equal(policy_next_change(policy, NOW - 1), NOW);
+	assert_int_equal(policy_next_change(policy, NOW), NOW + 50);
+	assert_int_equal(policy_next_change(policy, NOW + 50), 0);
+	policy_free(policy);
+}
+
+static void watch_never_lets_in_who_was_shut_out_by_hand(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct rule_options rules[] = {{.no_certificate = NO_CERTIFICATE_WATCH,
+					      .not_allowed = NO_CERTIFICATE_WATCH}};
+	static const enum who passes[] = {WHO_NO_CERTIFICATE, WHO_UNKNOWN, WHO_EXPIRED, WHO_NOT_YET, WHO_PENDING};
+	static const enum who refused[] = {WHO_REVOKED, WHO_SUSPENDED, WHO_ROSTER_TOO_OLD};
+	struct policy *policy = make(rules, 1);
+	size_t i;
+
+	for (i = 0; i < sizeof passes / sizeof *passes; i++) {
+		struct identity who = identity_nobody(passes[i]);
+
+		assert_true(judge(fixture, policy, &who, NOW).passes);
+		assert_int_equal(judge(fixture, policy, &who, NOW).verdict, VERDICT_NOBODY);
+	}
+	for (i = 0; i < sizeof refused / sizeof *refused; i++) {
+		struct identity who = identity_nobody(refused[i]);
+
+		assert_false(judge(fixture, policy, &who, NOW).passes);
+	}
+	policy_free(policy);
+}
+
+static void known_devices_are_watched_apart_from_nobody(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct rule_options shut[] = {{.no_certificate = NO_CERTIFICATE_WATCH,
+					     .not_allowed = NO_CERTIFICATE_EXPLAIN, .who = &who_admins},
+					    {.path = "/x", .no_certificate = NO_CERTIFICATE_WATCH}};
+	const struct rule_options open[] = {{.not_allowed = NO_CERTIFICATE_WATCH, .not_allowed_until = NOW,
+					     .who = &who_admins},
+					    {.path = "/x", .no_certificate = NO_CERTIFICATE_EXPLAIN},
+					    {.path = "/y", .not_allowed = NO_CERTIFICATE_EXPLAIN}};
+	struct policy *policy = make(shut, 2);
+
+	assert_true(judge(fixture, policy, &nobody, NOW).passes);
+	assert_false(judge(fixture, policy, &fixture->alice, NOW).passes);
+	assert_false(policy_decide(policy, SPAN("/x"), SPAN(""), &fixture->alice, fixture->roster, NOW).passes);
+	policy_free(policy);
+	policy = make(open, 3);
+	assert_false(judge(fixture, policy, &nobody, NOW - 1).passes);
+	assert_true(judge(fixture, policy, &fixture->alice, NOW - 1).passes);
+	assert_false(judge(fixture, policy, &fixture->alice, NOW).passes);
+	assert_true(policy_decide(policy, SPAN("/x"), SPAN(""), &fixture->alice, fixture->roster, NOW - 1).passes);
+	assert_false(policy_decide(policy, SPAN("/y"), SPAN(""), &fixture->alice, fixture->roster, NOW - 1).passes);
+	assert_int_equal(policy_next_change(policy, 0), NOW);
+	policy_free(policy);
+}
+
+static void a_group_can_be_enforced_while_the_others_are_watched(void **state)
+{
+	struct fixture *fixture = *state;
+	char *others[] = {(char *)"others"};
+	const struct value_texts who_others = {others, 1};
+	const struct rule_options rules[] = {{.no_certificate = NO_CERTIFICATE_WATCH, .who = &who_others,
+					      .enforced = &who_admins},
+					     {.path = "/x"},
+					     {.path = "/y", .enforced = &who_staff}};
+	struct policy *policy = make(rules, 3);
+	struct identity expired = fixture->bob;
+
+	expired.who = WHO_EXPIRED;
+	assert_true(judge(fixture, policy, &fixture->alice, NOW).passes);
+	assert_false(judge(fixture, policy, &fixture->bob, NOW).passes);
+	assert_false(judge(fixture, policy, &expired, NOW).passes);
+	assert_true(judge(fixture, policy, &nobody, NOW).passes);
+	assert_false(policy_decide(policy, SPAN("/x"), SPAN(""), &fixture->bob, fixture->roster, NOW).passes);
+	assert_false(policy_decide(policy, SPAN("/y"), SPAN(""), &fixture->alice, fixture->roster, NOW).passes);
+	policy_free(policy);
+}
+
+static void a_judgement_names_the_location_whose_rule_it_was(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct rule_options rules[] = {{.no_certificate = NO_CERTIFICATE_WATCH}, {.path = "/api/"}};
+	struct policy *policy = make(rules, 2);
+
+	assert_null(judge(fixture, policy, &nobody, NOW).location);
+	assert_string_equal(policy_decide(policy, SPAN("/api/x"), SPAN(""), &nobody, fixture->roster, NOW).location,
+			    "/api");
+	policy_free(policy);
+}
+
+static void the_digest_knows_how_long_is_watched_and_for_whom(void **state)
+{
+	const struct rule_options some[] = {
+		{.no_certificate = NO_CERTIFICATE_WATCH},
+		{.no_certificate = NO_CERTIFICATE_WATCH, .watch_until = 5},
+		{.no_certificate = NO_CERTIFICATE_WATCH, .watch_until = 6},
+		{.no_certificate = NO_CERTIFICATE_WATCH, .not_allowed = NO_CERTIFICATE_EXPLAIN},
+		{.no_certificate = NO_CERTIFICATE_WATCH, .not_allowed = NO_CERTIFICATE_WATCH, .not_allowed_until = 5},
+		{.no_certificate = NO_CERTIFICATE_WATCH, .enforced = &who_admins},
+		{.no_certificate = NO_CERTIFICATE_WATCH, .enforced = &who_staff},
+	};
+	enum { SOME = sizeof some / sizeof *some };
+	struct policy *policies[SOME];
+	size_t i, j;
+
+	(void)state;
+	for (i = 0; i < SOME; i++)
+		policies[i] = make(&some[i], 1);
+	for (i = 0; i < SOME; i++)
+		for (j = 0; j < SOME; j++)
+			assert_int_equal(memcmp(policy_digest(policies[i]), policy_digest(policies[j]),
+						POLICY_DIGEST_SIZE) == 0, i == j);
+	for (i = 0; i < SOME; i++)
+		policy_free(policies[i]);
 }
 
 static void equal_rules_have_equal_digests_and_others_do_not(void **state)
@@ -363,6 +506,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_allow_file_counts_beside_the_groups, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_unreadable_allow_file_refuses_everybody, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(watch_lets_pass_and_says_what_it_would_have_said, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_watch_ends_at_its_second_and_not_before, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(watch_never_lets_in_who_was_shut_out_by_hand, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(known_devices_are_watched_apart_from_nobody, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_group_can_be_enforced_while_the_others_are_watched, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_judgement_names_the_location_whose_rule_it_was, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_digest_knows_how_long_is_watched_and_for_whom, set_up, tear_down),
 		cmocka_unit_test(equal_rules_have_equal_digests_and_others_do_not),
 		cmocka_unit_test(a_bad_location_is_named),
 		cmocka_unit_test(a_public_site_does_not_ask_but_one_shut_location_makes_it_ask),

@@ -178,7 +178,7 @@ static void an_unreadable_allow_file_is_a_warning_and_a_refusal_for_all(void **s
 	assert_non_null(memmem(log_take().at, log_take().size, line, sizeof line - 1));
 	log_taken(log_take().size);
 	log_gather(false);
-	assert_int_equal(policy_decide(routes_site(routes, 0)->policy, SPAN("/"), SPAN(""), &known, NULL).verdict,
+	assert_int_equal(policy_decide(routes_site(routes, 0)->policy, SPAN("/"), SPAN(""), &known, NULL, 0).verdict,
 			 VERDICT_FILE_UNREADABLE);
 	routes_release(routes);
 }
