@@ -7,7 +7,7 @@
 #include "access/allow_file.h"
 #include "base/log.h"
 #include "door/dialect.h"
-#include "door/network.h"
+#include "base/network.h"
 #include "pki/digest.h"
 #include "shm/scoreboard.h"
 #include "wire/host_name.h"

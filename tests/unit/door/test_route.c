@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "door/der_cache.h"
 #include "door/dialect.h"
-#include "door/network.h"
+#include "base/network.h"
 #include "door/route.h"
 #include "http/service.h"
 

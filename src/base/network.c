@@ -1,13 +1,13 @@
-#include "door/network.h"
+#include "base/network.h"
 
 #include <string.h>
 
 enum { V4_OFFSET = 12, V4_BITS = 96 };
 
+static const uint8_t mapped[V4_OFFSET] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
 static bool bytes_of(const struct address *address, uint8_t out[static 16], bool *is_v4)
 {
-	static const uint8_t mapped[V4_OFFSET] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
 	if (address->any.sa_family == AF_INET) {
 		memcpy(out, mapped, sizeof mapped);
 		memcpy(out + V4_OFFSET, &address->in.sin_addr, 4);
@@ -65,10 +65,27 @@ enum status network_parse(struct span text, struct network *out, struct error *e
 	return OK;
 }
 
-bool network_has(const struct network *network, const struct address *address)
+bool network_bytes(const struct address *address, uint8_t out[static NETWORK_BYTES])
 {
-	uint8_t bytes[16];
 	bool is_v4;
 
-	return bytes_of(address, bytes, &is_v4) && agree(bytes, network->address, network->bits);
+	if (bytes_of(address, out, &is_v4))
+		return true;
+	memset(out, 0, NETWORK_BYTES);
+	return false;
+}
+
+bool network_has_bytes(const struct network *network, const uint8_t bytes[static NETWORK_BYTES])
+{
+	/* ::/64 is not meant to hold the IPv4 Internet, though ::ffff:0:0/96 lies in it. */
+	if (network->bits > 0 && network->bits < V4_BITS && memcmp(bytes, mapped, sizeof mapped) == 0)
+		return false;
+	return agree(bytes, network->address, network->bits);
+}
+
+bool network_has(const struct network *network, const struct address *address)
+{
+	uint8_t bytes[NETWORK_BYTES];
+
+	return network_bytes(address, bytes) && network_has_bytes(network, bytes);
 }
