@@ -41,6 +41,35 @@ static void note(const struct passage *passage, enum refusal why, const struct e
 	log_end();
 }
 
+/* -- the upstream's health -- */
+
+static void end_trial(struct passage *passage)
+{
+	if (passage->is_trial)
+		passage_upstream(passage)->on_trial = false;
+	passage->is_trial = false;
+}
+
+static void note_failure(struct passage *passage)
+{
+	struct upstream *upstream = passage_upstream(passage);
+
+	passage->is_trial = false; /* upstream_failed has ended it */
+	if (upstream_failed(upstream, passage_now(passage)))
+		log_say(LOG_WARNING, "upstream", "%s is down: nothing but a trial goes there while others answer",
+			upstream->name);
+}
+
+void passage_heard(struct passage *passage)
+{
+	struct upstream *upstream = passage_upstream(passage);
+
+	passage->is_trial = false;
+	upstream->figures.first_byte_time += (uint64_t)(passage_now(passage) - passage->exchange->far.connected);
+	if (upstream_worked(upstream))
+		log_say(LOG_INFO, "upstream", "%s answers again", upstream->name);
+}
+
 /* -- the lease -- */
 
 static void lease_ready(struct lease *lease)
@@ -108,28 +137,50 @@ static enum refusal row_of(enum pool_failure why)
 	return why == POOL_UNREACHABLE ? REFUSAL_UPSTREAM_DOWN : REFUSAL_UNAVAILABLE;
 }
 
-static void choose(struct passage *passage)
+static bool was_asked(const struct passage *passage, unsigned at)
 {
-	struct relay *relay = passage->relay;
-	unsigned i;
-
-	for (i = 0; i < relay->count; i++) {
-		unsigned at = (relay->next + i) % relay->count;
-
-		if (!upstream_is_down(&relay->upstreams[at], passage_now(passage)))
-			break;
-	}
-	passage->upstream = (uint8_t)((relay->next + i) % relay->count);
-	relay->next = (passage->upstream + 1u) % relay->count;
+	return passage->asked >> at & 1;
 }
 
-/* Nothing was sent yet, so that another one may be asked whatever the request is. */
+/* In turn, the first that is up or due for a trial; when all are down the next in turn all the same. False: each
+ * was asked already. */
+static bool choose(struct passage *passage)
+{
+	struct relay *relay = passage->relay;
+	unsigned i, last_resort = relay->count, found = relay->count;
+
+	for (i = 0; i < relay->count && found == relay->count; i++) {
+		unsigned at = (relay->next + i) % relay->count;
+		enum upstream_standing standing;
+
+		if (was_asked(passage, at))
+			continue;
+		standing = upstream_standing(&relay->upstreams[at], passage_now(passage));
+		if (standing != UPSTREAM_DOWN)
+			found = at;
+		else if (last_resort == relay->count)
+			last_resort = at;
+		passage->is_trial = standing == UPSTREAM_DUE;
+	}
+	if (found == relay->count)
+		found = last_resort;
+	if (found == relay->count)
+		return false;
+	passage->upstream = (uint8_t)found;
+	passage->asked |= (uint16_t)(1u << found);
+	relay->upstreams[found].on_trial |= passage->is_trial;
+	relay->next = (found + 1) % relay->count;
+	return true;
+}
+
+/* Nothing was sent yet, so that another one may be asked whatever the request is; but nobody waits for one silent
+ * machine after the other. */
 static bool choose_another(struct passage *passage)
 {
-	if (passage->tried >= passage->relay->count)
-		return false;
-	passage->upstream = (uint8_t)((passage->upstream + 1u) % passage->relay->count);
-	return true;
+	const struct upstream_limits *limits = &passage_upstream(passage)->limits;
+
+	end_trial(passage);
+	return passage_now(passage) - passage->exchange->started < 3 * limits->connect && choose(passage);
 }
 
 static enum lease_kind kind_for(const struct passage *passage)
@@ -154,7 +205,8 @@ static void ask_pool(struct passage *passage)
 			start(passage, lease);
 		if (status == OK || status == AGAIN)
 			return;
-		passage->tried++;
+		if (why == POOL_UNREACHABLE)
+			note_failure(passage);
 	} while (choose_another(passage));
 	passage_fail(passage, row_of(why), &err);
 }
@@ -168,7 +220,8 @@ static void on_lease(struct pool_wait *wait, struct lease *lease, enum pool_fail
 		start(passage, lease);
 		return;
 	}
-	passage->tried++;
+	if (why == POOL_UNREACHABLE)
+		note_failure(passage);
 	if (why == POOL_UNREACHABLE && choose_another(passage))
 		ask_pool(passage);
 	else
@@ -180,7 +233,7 @@ void passage_begin(struct passage *passage)
 	pool_wait_init(&passage->wait, on_lease);
 	task_init(&passage->sending, send_soon);
 	passage->exchange->far.began = passage_now(passage);
-	choose(passage);
+	(void)choose(passage);
 	ask_pool(passage);
 }
 
@@ -204,6 +257,7 @@ void passage_drop(struct passage *passage)
 	if (passage->is_bulk)
 		passage->relay->worker->bulk_users--;
 	passage->is_bulk = false;
+	end_trial(passage);
 	task_cancel(&passage->sending);
 	pool_forget(passage->relay->pools[passage->upstream], &passage->wait);
 	forget_bytes(passage);
@@ -225,27 +279,45 @@ void passage_cancel(struct passage *passage)
 	passage_drop(passage);
 }
 
-/* A kept connection that the upstream closed in the same moment: most likely it has not seen the
- * request, and if it has, no harm is done. What was never written may go anywhere. */
-static bool may_repeat(const struct passage *passage, enum refusal why)
+/* A kept connection that the upstream closed in the same moment: most likely it has not seen the request. */
+static bool is_stale(const struct passage *passage)
 {
-	return passage->lease && passage->lease->served > 0 && !passage->is_heard &&
-	       !passage->is_repeated && why == REFUSAL_UPSTREAM_BROKEN &&
-	       (!passage->is_written || is_repeatable(passage));
+	return passage->lease && passage->lease->served > 0 && !passage->is_heard;
 }
 
-static void repeat(struct passage *passage)
+/* The client has not heard anything; what was never written may go anywhere, what is safe may be done twice. */
+static bool may_repeat(const struct passage *passage)
+{
+	return passage->lease && passage->is_lost && !passage->is_repeated && !passage->is_answered &&
+	       passage->interims == 0 && (!passage->is_written || is_repeatable(passage));
+}
+
+/* By a new connection: where a kept one was stale to the same upstream, else to another one. */
+static bool repeat(struct passage *passage)
 {
 	struct lease *lease = passage->lease;
 
+	if (!is_stale(passage)) {
+		note_failure(passage);
+		if (!choose(passage))
+			return false;
+	}
 	passage->relay->figures.retried++;
 	score_add(passage->relay->worker->score, SCORE_UPSTREAM_RETRIED, 1);
 	passage->lease = NULL;
 	passage->is_repeated = true;
-	passage->is_written = passage->is_deaf = false;
+	passage->is_written = passage->is_deaf = passage->is_heard = passage->is_lost = false;
 	forget_bytes(passage);
 	lease_return(lease, false);
 	ask_pool(passage);
+	return true;
+}
+
+/* Its health counts when it had a connection of ours and the client no part in it. */
+static bool is_to_blame(const struct passage *passage, enum refusal why)
+{
+	return passage->lease && !passage->is_answered && !is_stale(passage) &&
+	       (why == REFUSAL_UPSTREAM_SLOW || why == REFUSAL_UPSTREAM_BROKEN);
 }
 
 void passage_fail(struct passage *passage, enum refusal why, const struct error *err)
@@ -253,9 +325,11 @@ void passage_fail(struct passage *passage, enum refusal why, const struct error 
 	struct exchange *exchange = passage->exchange;
 	struct relay_figures *figures = &passage->relay->figures;
 
-	if (may_repeat(passage, why)) {
-		repeat(passage);
-		return;
+	if (may_repeat(passage)) {
+		if (repeat(passage))
+			return;
+	} else if (is_to_blame(passage, why)) {
+		note_failure(passage);
 	}
 	note(passage, why, err);
 	passage_drop(passage);

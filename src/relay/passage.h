@@ -41,7 +41,7 @@ enum {
 	RELAY_ALLOWANCE = 256 * 1024,     /* bytes a handler call */
 	RELAY_BULK_MOST = 256,            /* large answers at a time; further ones go on in small steps */
 	RELAY_INTERIM_MOST = 16,          /* 1xx before an answer */
-	RELAY_UPSTREAMS = 16,
+	RELAY_UPSTREAMS = 16,             /* bits of passage.asked */
 };
 
 struct relay_worker {
@@ -81,12 +81,15 @@ struct passage {
 	char *kept;                /* of the answer; a slab, or NULL */
 	uint32_t kept_size;
 	uint64_t moved;            /* bytes of the answer's body */
-	uint8_t upstream, tried;   /* index into relay.upstreams; how many were asked */
+	uint8_t upstream;          /* index into relay.upstreams */
+	uint16_t asked;            /* a bit for each that was asked */
 	uint8_t interims;
 	bool is_written;           /* the request's head has been put together */
 	bool is_heard;             /* a byte of an answer was read */
 	bool is_answered;          /* exchange_answer was called */
 	bool is_repeated;          /* the second try */
+	bool is_lost;              /* the connection ended where an answer should have come */
+	bool is_trial;             /* it sees whether an upstream is back */
 	bool is_deaf;              /* the upstream takes no more of the request; its answer may still come */
 	bool is_stalled;           /* not read because the client takes no more */
 	bool has_sent_body;        /* a body byte was taken: never to be repeated */
@@ -102,6 +105,8 @@ void passage_finish(struct passage *passage, bool clean);
 void passage_cancel(struct passage *passage);
 /* The last use of `passage`. `why`: the row, when there has been no answer yet. */
 void passage_fail(struct passage *passage, enum refusal why, const struct error *err);
+/* Its upstream has begun to answer. */
+void passage_heard(struct passage *passage);
 /* Gives lease (cut) and memory back, but not itself. */
 void passage_drop(struct passage *passage);
 

@@ -120,6 +120,7 @@ static bool begin_answer(struct passage *passage, struct head *answer)
 	bool no_body = answer->framing == BODY_NONE;
 
 	passage->is_answered = true;
+	passage_heard(passage);
 	if (head_has(answer, FIELD_KEEP_ALIVE))
 		heed_keep_alive(passage, answer);
 	/* What a GET would have brought is told, though it does not come. */
@@ -160,6 +161,7 @@ static void begin_tunnel(struct passage *passage, const struct head *answer, str
 		fail(passage, "answer 101 before the request was whole", NULL);
 		return;
 	}
+	passage_heard(passage);
 	if (tunnel_start(relay, passage->exchange, lease, answer, early, &err) != OK) {
 		passage_fail(passage, REFUSAL_UNAVAILABLE, &err);
 		return;
@@ -240,6 +242,7 @@ static void hear_end(struct passage *passage)
 	struct error err;
 
 	if (client_h1_closed(&passage->client, &err) != OK) {
+		passage->is_lost = true;
 		fail(passage, passage->is_heard ? "the answer is not whole" : "no answer", &err);
 		return;
 	}
@@ -252,6 +255,7 @@ static void hear_failure(struct passage *passage)
 	struct error err;
 
 	stream_explain(passage->lease->stream, &err);
+	passage->is_lost = true;
 	fail(passage, passage->is_heard ? "the answer is not whole" : "no answer", &err);
 }
 

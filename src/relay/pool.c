@@ -276,15 +276,16 @@ static void dialled(void *arg, enum status status, int fd, const struct error *r
 
 	lease->dial = NULL;
 	if (status == OK && open_stream(lease, fd, &err) == OK) {
-		upstream_worked(pool->upstream);
 		pool->figures.made++;
+		pool->upstream->figures.connects++;
+		pool->upstream->figures.connect_time += (uint64_t)(now_of(pool) - lease->born);
 		pool->figures.dialling--;
 		lease->born = now_of(pool);
 		place(lease);
 		return;
 	}
 	if (status == REFUSED) {
-		upstream_failed(pool->upstream, now_of(pool));
+		upstream_next_address(pool->upstream);
 		if (lease->tries < pool->upstream->addresses_count &&
 		    now_of(pool) < lease->deadline && dial_next(lease, &err) == OK)
 			return;
@@ -306,7 +307,8 @@ static enum status dial_new(struct pool *pool, struct error *err)
 	lease->pool = pool;
 	lease->state = DIALLING;
 	lease->keep = pool->upstream->limits.idle;
-	lease->deadline = now_of(pool) + pool->upstream->limits.connect;
+	lease->born = now_of(pool);
+	lease->deadline = lease->born + pool->upstream->limits.connect;
 	timer_init(&lease->timer, lease_timer);
 	list_init(&lease->in_pool);
 	status = dial_next(lease, err);

@@ -69,7 +69,7 @@ struct lease {
 	int64_t keep;          /* how long it may lie idle; the upstream may have asked for less */
 	struct stream *stream; /* NULL until the connection is made */
 	struct pool *pool;
-	int64_t born;
+	int64_t born;          /* connected; until then: begun */
 	unsigned served;       /* exchanges before this one; 0: it has just been made */
 	unsigned tries;        /* addresses tried so far */
 	uint8_t state;

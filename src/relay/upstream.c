@@ -6,8 +6,9 @@
 #include "base/clock.h"
 #include "wire/url.h"
 
-enum { FAILURES_TO_DOWN = 3 };
-#define DOWN_TIME SECONDS(5)
+enum { FAILURES_TO_DOWN = 3, DOUBLINGS_MOST = 5 };
+#define DOWN_LEAST SECONDS(1)
+#define DOWN_MOST SECONDS(30)
 
 struct upstream_limits upstream_limits_default(void)
 {
@@ -98,23 +99,41 @@ const struct address *upstream_address(const struct upstream *upstream)
 	return upstream->addresses_count ? &upstream->addresses[upstream->next_address] : NULL;
 }
 
-void upstream_worked(struct upstream *upstream)
-{
-	upstream->failures = 0;
-	upstream->down_until = 0;
-}
-
-void upstream_failed(struct upstream *upstream, int64_t now)
+void upstream_next_address(struct upstream *upstream)
 {
 	if (upstream->addresses_count)
 		upstream->next_address = (upstream->next_address + 1) % upstream->addresses_count;
-	if (upstream->failures < FAILURES_TO_DOWN)
-		upstream->failures++;
-	if (upstream->failures == FAILURES_TO_DOWN)
-		upstream->down_until = now + DOWN_TIME;
 }
 
-bool upstream_is_down(const struct upstream *upstream, int64_t now)
+enum upstream_standing upstream_standing(const struct upstream *upstream, int64_t now)
 {
-	return now < upstream->down_until;
+	if (upstream->downs == 0)
+		return UPSTREAM_UP;
+	return now < upstream->down_until || upstream->on_trial ? UPSTREAM_DOWN : UPSTREAM_DUE;
+}
+
+bool upstream_worked(struct upstream *upstream)
+{
+	bool is_back = upstream->downs > 0;
+
+	upstream->figures.answers++;
+	upstream->failures = upstream->downs = 0;
+	upstream->on_trial = false;
+	return is_back;
+}
+
+bool upstream_failed(struct upstream *upstream, int64_t now)
+{
+	int64_t time = DOWN_LEAST;
+
+	upstream->figures.failures++;
+	if (upstream->failures < FAILURES_TO_DOWN)
+		upstream->failures++;
+	/* What began before it was given up says nothing new. */
+	if (upstream->failures < FAILURES_TO_DOWN || (upstream->downs > 0 && now < upstream->down_until))
+		return false;
+	time <<= upstream->downs < DOUBLINGS_MOST ? upstream->downs : DOUBLINGS_MOST;
+	upstream->down_until = now + (time < DOWN_MOST ? time : DOWN_MOST);
+	upstream->on_trial = false;
+	return upstream->downs++ == 0;
 }

@@ -8,8 +8,12 @@
  * config's checker today and from a resolver process as soon as there is one.
  * Nothing here asks DNS, opens a socket or keeps time.
  *
- * Health is passive: after FAILURES_TO_DOWN connections in a row that failed,
- * the upstream is passed over for DOWN_TIME when there is another one to ask.
+ * Health is passive, what requests meet: a connection that could not be made,
+ * no answer, none in time, garbage. Three in a row take it down; from then on
+ * it is passed over while there is another one to ask, for a second, and twice
+ * as long after each further failure, up to half a minute. When that time is
+ * over one request at a time is let through as a trial, and the first answer
+ * of any kind brings it up again.
  */
 #ifndef RELAY_UPSTREAM_H
 #define RELAY_UPSTREAM_H
@@ -40,6 +44,12 @@ struct upstream_limits {
 	unsigned waiting_most; /* requests that wait for a connection; further ones get 503 */
 };
 
+/* For status and metrics: the first three only grow. Times in microseconds, of those that came about. */
+struct upstream_figures {
+	uint64_t connects, answers, failures;
+	uint64_t connect_time, first_byte_time; /* sums: over connects, over answers */
+};
+
 struct upstream {
 	struct address addresses[UPSTREAM_ADDRESSES];
 	unsigned addresses_count, next_address;
@@ -48,7 +58,10 @@ struct upstream {
 	uint16_t port;
 	struct upstream_limits limits;
 	unsigned failures;  /* in a row */
-	int64_t down_until; /* mono */
+	unsigned downs;     /* times in a row that it was given up; 0: up */
+	int64_t down_until; /* mono; meaningful while down */
+	bool on_trial;      /* a request is out to see whether it is back */
+	struct upstream_figures figures;
 };
 
 /* connect 5 s, first byte 60 s, quiet 10 min, wait 5 s, idle 50 s, age 1 h; 4096 connections,
@@ -66,10 +79,19 @@ void upstream_resolve(struct upstream *upstream, const struct address *addresses
 
 /* The address to try next: the one that worked last, else the one after it. */
 const struct address *upstream_address(const struct upstream *upstream);
-/* A connection was made. */
-void upstream_worked(struct upstream *upstream);
-/* A connection could not be made: the next address is the next to be tried. */
-void upstream_failed(struct upstream *upstream, int64_t now);
-bool upstream_is_down(const struct upstream *upstream, int64_t now);
+/* That one could not be connected to: another one is the next to be tried. */
+void upstream_next_address(struct upstream *upstream);
+bool upstream_serves_at(const struct upstream *upstream, const struct address *address);
+
+enum upstream_standing {
+	UPSTREAM_UP,
+	UPSTREAM_DUE, /* down, but its time is over and nobody tries it yet */
+	UPSTREAM_DOWN,
+};
+enum upstream_standing upstream_standing(const struct upstream *upstream, int64_t now);
+/* It answered. True: it was down until now. */
+bool upstream_worked(struct upstream *upstream);
+/* Not one of its addresses could be connected to, or a request got no answer. True: it was up until now. */
+bool upstream_failed(struct upstream *upstream, int64_t now);
 
 #endif

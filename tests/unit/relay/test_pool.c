@@ -302,7 +302,7 @@ static void the_next_address_is_tried_and_remembered(void **state)
 	turn();
 	assert_non_null(s.askers[0].lease);
 	assert_int_equal(s.upstream.next_address, 1);
-	assert_false(upstream_is_down(&s.upstream, now.mono));
+	assert_int_equal(upstream_standing(&s.upstream, now.mono), UPSTREAM_UP);
 	lease_return(s.askers[0].lease, false);
 }
 
@@ -401,25 +401,39 @@ static void a_name_is_reachable_once_it_is_resolved(void **state)
 	assert_true(upstream_has_address(&upstream));
 }
 
-static void an_upstream_is_down_after_three_failures_and_for_a_while(void **state)
+static void an_upstream_is_down_after_three_failures_and_longer_each_time(void **state)
 {
 	(void)state;
+	static const int64_t times[] = {1, 2, 4, 8, 16, 30, 30};
 	struct upstream_limits limits = upstream_limits_default();
 	struct upstream upstream;
-	int i;
+	int64_t at = SECONDS(10);
+	size_t i;
 
 	assert_int_equal(upstream_init(&upstream, SPAN("unix:/run/x.sock"), &limits, NULL), OK);
 	assert_string_equal(upstream.name, "unix:/run/x.sock");
-	for (i = 0; i < 3; i++) {
-		assert_false(upstream_is_down(&upstream, SECONDS(10)));
-		upstream_failed(&upstream, SECONDS(10));
+	assert_false(upstream_failed(&upstream, at));
+	assert_false(upstream_failed(&upstream, at));
+	assert_false(upstream_worked(&upstream)); /* in a row is what counts */
+	assert_false(upstream_failed(&upstream, at));
+	assert_false(upstream_failed(&upstream, at));
+	assert_int_equal(upstream_standing(&upstream, at), UPSTREAM_UP);
+	for (i = 0; i < sizeof times / sizeof *times; i++) {
+		assert_int_equal(upstream_failed(&upstream, at), i == 0);
+		/* Requests that were under way fail too, and change nothing. */
+		assert_false(upstream_failed(&upstream, at + 1));
+		at += SECONDS(times[i]);
+		assert_int_equal(upstream_standing(&upstream, at - 1), UPSTREAM_DOWN);
+		assert_int_equal(upstream_standing(&upstream, at), UPSTREAM_DUE);
 	}
-	assert_true(upstream_is_down(&upstream, SECONDS(14)));
-	assert_false(upstream_is_down(&upstream, SECONDS(15)));
-	upstream_failed(&upstream, SECONDS(15));
-	assert_true(upstream_is_down(&upstream, SECONDS(16)));
-	upstream_worked(&upstream);
-	assert_false(upstream_is_down(&upstream, SECONDS(16)));
+	upstream.on_trial = true;
+	assert_int_equal(upstream_standing(&upstream, at), UPSTREAM_DOWN);
+	assert_true(upstream_worked(&upstream));
+	assert_int_equal(upstream_standing(&upstream, at), UPSTREAM_UP);
+	/* The next time begins with a second again. */
+	for (i = 0; i < 3; i++)
+		(void)upstream_failed(&upstream, at);
+	assert_int_equal(upstream_standing(&upstream, at + SECONDS(1)), UPSTREAM_DUE);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -441,7 +455,7 @@ int main(void)
 		TEST(a_fresh_lease_is_new_even_at_the_ceiling),
 		TEST(a_freed_pool_waits_for_what_is_lent),
 		TEST(a_name_is_reachable_once_it_is_resolved),
-		TEST(an_upstream_is_down_after_three_failures_and_for_a_while),
+		TEST(an_upstream_is_down_after_three_failures_and_longer_each_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
