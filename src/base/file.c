@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fault.h"
@@ -50,6 +52,29 @@ enum status file_load(const char *path, struct buffer *out, struct error *err)
 		status = file_load_fd(fd, out, err);
 		if (status != OK)
 			error_context(err, "%s", path);
+	}
+	close(fd);
+	return status;
+}
+
+enum status file_load_beneath(int folder, const char *name, struct buffer *out, struct error *err)
+{
+	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+			       .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+	int fd = (int)syscall(SYS_openat2, folder, name, &how, sizeof how);
+	enum status status;
+	struct stat facts;
+
+	if (fd < 0) {
+		(void)error_fail_errno(err, "cannot open %s", name);
+		return REFUSED;
+	}
+	if (fstat(fd, &facts) || !S_ISREG(facts.st_mode)) {
+		status = error_refuse(err, "%s is not a file", name);
+	} else {
+		status = file_load_fd(fd, out, err);
+		if (status != OK)
+			error_context(err, "%s", name);
 	}
 	close(fd);
 	return status;

@@ -14,6 +14,9 @@
 MUST_CHECK enum status file_load(const char *path, struct buffer *out, struct error *err);
 /* The same from an open descriptor, from its present offset to its end. */
 MUST_CHECK enum status file_load_fd(int fd, struct buffer *out, struct error *err);
+/* The plain file `name` ("a/b/c") below the folder that `folder` is open on, wherever that is; no link is
+ * followed and nothing leads out of it (openat2(2), RESOLVE_BENEATH). REFUSED: not there, or as above. */
+MUST_CHECK enum status file_load_beneath(int folder, const char *name, struct buffer *out, struct error *err);
 /* All or nothing: a temporary file beside it, fsync, rename, fsync of the folder. A file that is
  * there is replaced. REFUSED: the path; FAILED: the disk. */
 MUST_CHECK enum status file_save(const char *path, mode_t mode, struct span bytes, struct error *err);

@@ -18,7 +18,8 @@ enum role_descriptor {
 	FD_BUNDLE = 4,     /* gateway: config and files, config/bundle.h */
 	FD_SCOREBOARD = 5, /* shm/scoreboard.h, writable */
 	FD_SESSIONS = 6,   /* gateway: shm/session_store.h, writable; authority: the listening CLI socket */
-	FD_LISTEN = 7,     /* gateway: the first of its listening sockets */
+	FD_CHALLENGES = 7, /* gateway: the folder of ACME answers, or closed */
+	FD_LISTEN = 8,     /* gateway: the first of its listening sockets */
 };
 
 enum child_state { CHILD_GONE, CHILD_STARTING, CHILD_READY };

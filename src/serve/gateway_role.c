@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "bridge/question.h"
 #include "config/bundle.h"
 #include "door/door.h"
+#include "door/street.h"
 #include "http/connection.h"
 #include "http/http_host.h"
 #include "pki/crypto_start.h"
@@ -26,6 +28,7 @@
 #include "shm/scoreboard.h"
 #include "shm/session_store.h"
 #include "stream/listener.h"
+#include "stream/plain_stream.h"
 #include "stream/tls_memory.h"
 #include "stream/tls_stream.h"
 
@@ -48,6 +51,8 @@ struct gateway {
 	struct front *front;
 	struct door *door;
 	struct http_host host;
+	int challenges;        /* the folder of ACME answers, or -1 */
+	struct street *street; /* NULL: nobody listens for plain HTTP */
 	struct roster *roster;
 	struct session_store *sessions;
 	struct channel *authority; /* NULL while it is away */
@@ -145,12 +150,38 @@ static void accept_tls(void *arg, int fd, const struct address *peer)
 		log_say(LOG_WARNING, "accept", "%s", err.text);
 }
 
+static void accept_plain(void *arg, int fd, const struct address *peer)
+{
+	struct gateway *gateway = ((struct gate *)arg)->gateway;
+	struct connection_birth birth = {.peer = *peer, .listener = arg};
+	struct connection *connection;
+	struct error err;
+
+	if (plain_stream_new(fd, &birth.stream, &err) != OK)
+		close(fd);
+	/* Too many: a stranger's, on port 80; not worth a line. */
+	else
+		(void)!connection_new(street_host(gateway->street), &birth, &connection, &err);
+}
+
 static const struct {
 	enum listen_kind kind;
 	void (*on_accept)(void *gate, int fd, const struct address *peer);
 } accepts[] = {
 	{LISTEN_TLS, accept_tls},
+	{LISTEN_HTTP, accept_plain},
 };
+
+static enum status open_street(struct gateway *gateway, struct error *err)
+{
+	struct street_setup setup = {.loop = gateway->post.loop,
+				     .door = gateway->door,
+				     .limits = gateway->host.limits,
+				     .https_port = settings_https_port(gateway->settings),
+				     .challenges = gateway->challenges};
+
+	return street_new(&setup, &gateway->street, err);
+}
 
 static enum status open_gates(struct gateway *gateway, struct error *err)
 {
@@ -166,7 +197,10 @@ static enum status open_gates(struct gateway *gateway, struct error *err)
 		if (row == sizeof accepts / sizeof *accepts)
 			return error_fail(err, "listening socket %zu is of no known kind", i);
 		gate->gateway = gateway;
-		status = listener_start(gateway->post.loop, FD_LISTEN + (int)i, accepts[row].on_accept, gate,
+		if (accepts[row].kind == LISTEN_HTTP && !gateway->street)
+			status = open_street(gateway, err);
+		if (status == OK)
+			status = listener_start(gateway->post.loop, FD_LISTEN + (int)i, accepts[row].on_accept, gate,
 					&gate->listener, err);
 	}
 	return status;
@@ -441,18 +475,26 @@ static void on_minute(struct timer *timer)
 
 /* Orders ------------------------------------------------------------------ */
 
+static void end_all(struct gateway *gateway)
+{
+	http_host_end(&gateway->host, ENDED_STOPPING);
+	if (gateway->street)
+		http_host_end(street_host(gateway->street), ENDED_STOPPING);
+}
+
 /* Answers under way get their time; then tunnels are told, and what is left is ended. */
 static void on_ending(struct timer *timer)
 {
 	struct gateway *gateway = OWNER_OF(timer, struct gateway, ending);
 	int64_t now = loop_now(gateway->post.loop)->mono;
 
-	if (http_host_connections(&gateway->host) == 0) {
+	if (http_host_connections(&gateway->host) == 0 &&
+	    (!gateway->street || http_host_connections(street_host(gateway->street)) == 0)) {
 		loop_stop(gateway->post.loop);
 		return;
 	}
 	if (now >= gateway->end_at)
-		http_host_end(&gateway->host, ENDED_STOPPING);
+		end_all(gateway);
 	timer_set(loop_timers(gateway->post.loop), timer, now + MILLISECONDS(20));
 }
 
@@ -468,6 +510,8 @@ static void stop(struct gateway *gateway)
 		gateway->gates[i].listener = NULL;
 	}
 	http_host_drain(&gateway->host);
+	if (gateway->street)
+		http_host_drain(street_host(gateway->street));
 	gateway->end_at = now + SECONDS(DRAIN_SECONDS);
 	timer_set(loop_timers(gateway->post.loop), &gateway->ending, now);
 }
@@ -519,6 +563,8 @@ static enum status start(struct gateway *gateway, int argc, char **argv, struct 
 	struct buffer weaker;
 	enum status status;
 
+	/* Before anything is opened that could take its number. */
+	gateway->challenges = fcntl(FD_CHALLENGES, F_GETFD) >= 0 ? FD_CHALLENGES : -1;
 	TRY(tls_memory_start(err));
 	TRY(post_init(&gateway->post, "gateway", argc, argv, on_order, err));
 	TRY(crypto_start(err));
@@ -529,7 +575,7 @@ static enum status start(struct gateway *gateway, int argc, char **argv, struct 
 	TRY(sandbox_drop(gateway->post.start.user, err));
 	TRY(sandbox_tie(gateway->post.start.supervisor, err));
 	buffer_init(&weaker, 512);
-	status = sandbox_gateway(&weaker, err);
+	status = sandbox_gateway(gateway->challenges, &weaker, err);
 	if (weaker.size && gateway->post.start.slot == 1)
 		log_say(LOG_WARNING, "sandbox", "%s", buffer_text(&weaker));
 	buffer_release(&weaker);
@@ -566,6 +612,7 @@ int gateway_role(int argc, char **argv)
 	channel_free(gateway.authority);
 	(void)loop_turn(gateway.post.loop, 0);
 	http_host_release(&gateway.host);
+	street_free(gateway.street);
 	door_free(gateway.door);
 	front_free(gateway.front);
 	(void)loop_turn(gateway.post.loop, 0);

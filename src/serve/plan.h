@@ -15,7 +15,7 @@
 enum { PLAN_LISTEN_MOST = 16, PLAN_WATCHED_MOST = 128, WORKERS_MOST = 64 };
 
 /* What is spoken on a listening socket; the letter tells a gateway, one for each descriptor from FD_LISTEN on. */
-enum listen_kind { LISTEN_TLS = 't' };
+enum listen_kind { LISTEN_TLS = 't', LISTEN_HTTP = 'h' };
 
 struct plan_listen {
 	struct address at;
@@ -30,6 +30,7 @@ struct plan {
 	struct sandbox_user gateway, authority;
 	uint32_t has_no_user; /* root, but nobody made the user chatelaine: the files' owner is used */
 	char state[PATH_MAX];
+	char acme_folder[PATH_MAX]; /* empty: none */
 	char watched[PLAN_WATCHED_MOST][PATH_MAX]; /* files that the bundles hold, and the config file */
 };
 

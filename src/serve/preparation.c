@@ -35,7 +35,8 @@ static bool take_plan(struct plan *plan, int fd)
 	return pread(fd, plan, sizeof *plan, 0) == (ssize_t)sizeof *plan &&
 	       plan->size == sizeof *plan && plan->workers >= 1 && plan->workers <= WORKERS_MOST &&
 	       plan->listen_count >= 1 && plan->listen_count <= PLAN_LISTEN_MOST &&
-	       plan->watched_count <= PLAN_WATCHED_MOST;
+	       plan->watched_count <= PLAN_WATCHED_MOST &&
+	       memchr(plan->acme_folder, 0, sizeof plan->acme_folder);
 }
 
 static void on_ready(struct source *source)

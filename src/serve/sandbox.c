@@ -78,13 +78,12 @@ static uint64_t known_rights(int version)
 	return rights;
 }
 
-/* `folder` and what is below may be used in every way but execution; NULL: no file at all. */
-static enum status restrict_files(const char *folder, struct buffer *weaker, struct error *err)
+/* The open folder and what is below may be used as `rights` say; -1: no file at all. */
+static enum status restrict_files(int folder, uint64_t rights, struct buffer *weaker, struct error *err)
 {
 	int version = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	struct landlock_ruleset_attr all = {.handled_access_fs = known_rights(version)};
-	struct landlock_path_beneath_attr below = {
-		.allowed_access = all.handled_access_fs & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE};
+	struct landlock_path_beneath_attr below = {.allowed_access = all.handled_access_fs & rights, .parent_fd = folder};
 	enum status status = OK;
 	int rules;
 
@@ -96,14 +95,8 @@ static enum status restrict_files(const char *folder, struct buffer *weaker, str
 	rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
 	if (rules < 0)
 		return error_fail_errno(err, "cannot make Landlock rules");
-	if (folder) {
-		below.parent_fd = open(folder, O_PATH | O_CLOEXEC | O_DIRECTORY);
-		if (below.parent_fd < 0 ||
-		    syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &below, 0))
-			status = error_fail_errno(err, "cannot allow %s by Landlock", folder);
-		if (below.parent_fd >= 0)
-			close(below.parent_fd);
-	}
+	if (folder >= 0 && syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &below, 0))
+		status = error_fail_errno(err, "cannot allow a folder by Landlock");
 	if (status == OK && syscall(SYS_landlock_restrict_self, rules, 0))
 		status = error_fail_errno(err, "cannot put Landlock rules in force");
 	close(rules);
@@ -204,7 +197,15 @@ static int allow_tcp(scmp_filter_ctx filter)
 	return failed;
 }
 
-static enum status restrict_calls(const int *calls, size_t count, bool internet,
+/* Of files those below this one descriptor; Landlock holds to it when the path does not. */
+static int allow_reading_below(scmp_filter_ctx filter, int folder)
+{
+	return folder < 0 ? 0
+			  : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat2), 1,
+					     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)folder, 0));
+}
+
+static enum status restrict_calls(const int *calls, size_t count, bool internet, int folder,
 				  struct buffer *weaker, struct error *err)
 {
 	scmp_filter_ctx filter;
@@ -221,28 +222,33 @@ static enum status restrict_calls(const int *calls, size_t count, bool internet,
 		return error_fail(err, "cannot make a system call filter");
 	failed = allow_all(filter, common_calls, sizeof common_calls / sizeof *common_calls) |
 		 allow_all(filter, calls, count) | allow_memory(filter) |
-		 (internet ? allow_tcp(filter) : 0) | allow_facts_of_descriptors(filter) |
+		 (internet ? allow_tcp(filter) : 0) | allow_reading_below(filter, folder) | allow_facts_of_descriptors(filter) |
 		 allow_signals_to_itself(filter) | allow_descriptor_flags(filter) | seccomp_load(filter);
 	seccomp_release(filter);
 	return failed ? error_fail(err, "cannot put the system call filter in force") : OK;
 }
 
-enum status sandbox_gateway(struct buffer *weaker, struct error *err)
+enum status sandbox_gateway(int challenges, struct buffer *weaker, struct error *err)
 {
-	enum status status = restrict_files(NULL, weaker, err);
+	enum status status = restrict_files(challenges, LANDLOCK_ACCESS_FS_READ_FILE, weaker, err);
 
 	if (status != OK)
 		return status;
-	return restrict_calls(gateway_calls, sizeof gateway_calls / sizeof *gateway_calls, true, weaker,
-			      err);
+	return restrict_calls(gateway_calls, sizeof gateway_calls / sizeof *gateway_calls, true, challenges,
+			      weaker, err);
 }
 
 enum status sandbox_authority(const char *state, struct buffer *weaker, struct error *err)
 {
-	enum status status = restrict_files(state, weaker, err);
+	int folder = open(state, O_PATH | O_CLOEXEC | O_DIRECTORY);
+	enum status status;
 
+	if (folder < 0)
+		return error_fail_errno(err, "cannot open %s", state);
+	status = restrict_files(folder, ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE, weaker, err);
+	close(folder);
 	if (status != OK)
 		return status;
-	return restrict_calls(authority_calls, sizeof authority_calls / sizeof *authority_calls, false,
+	return restrict_calls(authority_calls, sizeof authority_calls / sizeof *authority_calls, false, -1,
 			      weaker, err);
 }

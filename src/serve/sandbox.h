@@ -23,8 +23,9 @@ struct sandbox_user {
 
 /* Give up root for `user` (nothing to do when we are not root), all capabilities, and the way back. */
 MUST_CHECK enum status sandbox_drop(struct sandbox_user user, struct error *err);
-/* A gateway: no file, no Unix socket, no new program; TCP, its descriptors and memory. */
-MUST_CHECK enum status sandbox_gateway(struct buffer *weaker, struct error *err);
+/* A gateway: no file but those below the open folder `challenges` (-1: none), to be read; no Unix socket, no
+ * new program; TCP, its descriptors and memory. */
+MUST_CHECK enum status sandbox_gateway(int challenges, struct buffer *weaker, struct error *err);
 /* The authority: files below `state` alone, no network, no new program. */
 MUST_CHECK enum status sandbox_authority(const char *state, struct buffer *weaker, struct error *err);
 /* End when the supervisor ends, leave no core with keys in it. For every role, after sandbox_drop. */

@@ -265,6 +265,25 @@ done:
 	return status;
 }
 
+static enum status plan_listening(const struct house_settings *house, const char *path, struct plan *out,
+				  struct error *err)
+{
+	const struct {
+		const struct value_addresses *addresses;
+		enum listen_kind kind;
+	} lists[] = {{&house->listen, LISTEN_TLS}, {&house->listen_http, LISTEN_HTTP}};
+	size_t list, i;
+
+	for (list = 0; list < sizeof lists / sizeof *lists; list++)
+		for (i = 0; i < lists[list].addresses->count; i++) {
+			if (out->listen_count == PLAN_LISTEN_MOST)
+				return error_refuse(err, "%s: at most %d listening addresses", path, PLAN_LISTEN_MOST);
+			out->listen[out->listen_count++] =
+				(struct plan_listen){lists[list].addresses->at[i], lists[list].kind};
+		}
+	return OK;
+}
+
 /* What is watched: the config and every file it names. The state folder's own server certificates are
  * among them. */
 enum status settings_plan(const struct settings *settings, const char *path, struct plan *out,
@@ -274,6 +293,7 @@ enum status settings_plan(const struct settings *settings, const char *path, str
 	const struct bundle_entry *files;
 	bool is_fallback;
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	enum status status;
 	size_t count, i;
 
 	memset(out, 0, sizeof *out);
@@ -281,10 +301,10 @@ enum status settings_plan(const struct settings *settings, const char *path, str
 	out->workers = (uint32_t)(house->workers ? house->workers : processors > 0 ? (uint64_t)processors : 1);
 	if (out->workers > WORKERS_MOST)
 		out->workers = WORKERS_MOST;
-	if (house->listen.count > PLAN_LISTEN_MOST)
-		return error_refuse(err, "%s: listen: at most %d addresses", path, PLAN_LISTEN_MOST);
-	for (i = 0; i < house->listen.count; i++)
-		out->listen[out->listen_count++] = (struct plan_listen){house->listen.at[i], LISTEN_TLS};
+	status = plan_listening(house, path, out, err);
+	if (status != OK)
+		return status;
+	snprintf(out->acme_folder, sizeof out->acme_folder, "%s", house->acme_folder ? house->acme_folder : "");
 	snprintf(out->state, sizeof out->state, "%s", house->state);
 	house_user_choose(HOUSE_USER_AUTHORITY, house->state, &out->authority, &is_fallback);
 	out->has_no_user = is_fallback;
@@ -394,6 +414,17 @@ void settings_limits(const struct settings *settings, struct http_limits *http,
 	*upstream = upstream_limits_default();
 	upstream->connect = house->connect_time;
 	upstream->first_byte = house->first_byte_time;
+}
+
+uint16_t settings_https_port(const struct settings *settings)
+{
+	const struct value_addresses *listen = &settings->house.listen;
+	size_t i;
+
+	for (i = 0; i < listen->count; i++)
+		if (address_port(&listen->at[i]) == 443)
+			return 443;
+	return address_port(&listen->at[0]);
 }
 
 void settings_resolve(const struct settings *settings, struct upstream *upstream)

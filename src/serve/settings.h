@@ -41,6 +41,8 @@ const struct door_issuer *settings_issuers(const struct settings *settings, size
 struct span settings_text(const struct settings *settings); /* the config's bytes: equal or changed */
 void settings_limits(const struct settings *settings, struct http_limits *http,
 		     struct upstream_limits *upstream);
+/* The port that browsers use: 443 if we listen there. */
+uint16_t settings_https_port(const struct settings *settings);
 /* The addresses that the check found for this upstream's name, if it has one. */
 void settings_resolve(const struct settings *settings, struct upstream *upstream);
 

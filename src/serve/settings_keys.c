@@ -153,6 +153,14 @@ static const struct config_row rows[] = {
 	{.key = "listen", .section = "", .shape = CONFIG_LIST, .kind = &value_addresses, .offset = IN_HOUSE(listen),
 	 .is_required = true, .example = "0.0.0.0:443",
 	 .help = "Addresses and ports that devices connect to, by TLS."},
+	{.key = "listen-http", .section = "", .shape = CONFIG_LIST, .kind = &value_addresses,
+	 .offset = IN_HOUSE(listen_http), .example = "0.0.0.0:80",
+	 .help = "Addresses and ports for plain HTTP: whoever comes there for a site is sent to https, and the\n"
+		 "answers in acme-folder are shown. No application is ever reached by them."},
+	{.key = "acme-folder", .section = "", .kind = &value_path, .offset = IN_HOUSE(acme_folder),
+	 .example = "/var/lib/chatelaine/acme",
+	 .help = "The webroot of certbot, uacme or another ACME client (HTTP-01): files in its folder\n"
+		 ".well-known/acme-challenge are shown on listen-http."},
 	{.key = "state", .section = "", .kind = &value_path, .offset = IN_HOUSE(state), .is_required = true,
 	 .example = "/var/lib/chatelaine", .help = "The folder that \"chatelaine init\" made."},
 	{.key = "contact", .section = "", .kind = &value_text, .offset = IN_HOUSE(door.contact), .least = 1, .most = 200,

@@ -14,8 +14,8 @@
 
 struct house_settings {
 	struct door_options door; /* sites among them */
-	struct value_addresses listen;
-	char *state;
+	struct value_addresses listen, listen_http;
+	char *state, *acme_folder;
 	uint64_t workers;
 	int64_t handshake_time, head_time, idle_time, connect_time, first_byte_time;
 	uint64_t connections;

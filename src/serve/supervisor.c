@@ -1,6 +1,7 @@
 #include "serve/supervisor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -160,11 +161,25 @@ static void connect_gateway(struct supervisor *supervisor, struct post_of *gatew
 	close(ends[1]);
 }
 
+/* Opened here, because a gateway may not be able to walk there. -1: none, and its answers are 404. */
+static int open_acme_folder(const struct plan *plan)
+{
+	int folder;
+
+	if (!plan->acme_folder[0])
+		return -1;
+	folder = open(plan->acme_folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0)
+		log_say(LOG_WARNING, "acme", "acme-folder = \"%s\" cannot be opened: %s; no answer in it is shown",
+			plan->acme_folder, strerror(errno));
+	return folder;
+}
+
 static enum status start_post(struct supervisor *supervisor, struct post_of *post, struct error *err)
 {
 	const struct plan *plan = &supervisor->prepared.plan;
-	int descriptors[3 + PLAN_LISTEN_MOST] = {-1, scoreboard_fd(supervisor->board), supervisor->commands};
-	unsigned count = 3, i;
+	int descriptors[4 + PLAN_LISTEN_MOST] = {-1, scoreboard_fd(supervisor->board), supervisor->commands, -1};
+	unsigned count = 4, i;
 	char listeners[PLAN_LISTEN_MOST + 1];
 	const char *words[] = {plan->state, NULL};
 	enum status status;
@@ -172,6 +187,7 @@ static enum status start_post(struct supervisor *supervisor, struct post_of *pos
 	if (is_gateway(post)) {
 		descriptors[0] = supervisor->prepared.bundle;
 		descriptors[2] = session_store_fd(supervisor->sessions);
+		descriptors[3] = open_acme_folder(plan);
 		for (i = 0; i < plan->listen_count; i++) {
 			descriptors[count++] = supervisor->listeners[i];
 			listeners[i] = (char)plan->listen[i].kind;
@@ -181,6 +197,8 @@ static enum status start_post(struct supervisor *supervisor, struct post_of *pos
 	}
 	status = child_start(&post->child, descriptors, count, is_gateway(post) ? plan->gateway : plan->authority,
 			     words, err);
+	if (descriptors[3] >= 0)
+		close(descriptors[3]);
 	if (status != OK)
 		return status;
 	post->is_deaf = false;
