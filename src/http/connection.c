@@ -1,6 +1,7 @@
 #include "http/connection.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
@@ -200,7 +201,7 @@ static void hurry(struct connection *connection)
 
 void connection_end(struct connection *connection, enum ending why)
 {
-	if (connection->state == CONNECTION_HANDSHAKE) {
+	if (connection->state <= CONNECTION_HANDSHAKE) {
 		start_closing(connection, why, true);
 	} else if (connection->state == CONNECTION_OPEN) {
 		connection->state = CONNECTION_ENDING;
@@ -264,8 +265,12 @@ static void tell_closed(struct connection *connection)
 	connection->transport = NULL;
 	if (transport)
 		transport->ops->release(transport, connection->why);
-	if (has_failed(connection, transport))
+	if (connection->trouble)
+		err = *connection->trouble;
+	else if (has_failed(connection, transport))
 		stream_explain(connection->stream, &err);
+	free(connection->trouble);
+	connection->trouble = NULL;
 	if (host->on_closed)
 		host->on_closed(connection, connection->why, &err);
 }
@@ -391,9 +396,25 @@ static void handshake_ready(struct connection *connection)
 			connection_flush(connection);
 		return;
 	}
-	if (connection->stream->failure == STREAM_IN_CLEAR)
+	if (connection->stream->failure == STREAM_IN_CLEAR && preface_is_strangers(connection))
+		connection->resets = true;
+	else if (connection->stream->failure == STREAM_IN_CLEAR)
 		answer_in_clear(connection);
 	start_closing(connection, ENDED_CLIENT_BAD, connection->resets);
+}
+
+static void preface_ready(struct connection *connection)
+{
+	enum status status = preface_read(connection);
+
+	if (status == AGAIN)
+		return;
+	if (status != OK) {
+		start_closing(connection, ENDED_CLIENT_BAD, true);
+		return;
+	}
+	connection->state = CONNECTION_HANDSHAKE;
+	handshake_ready(connection);
 }
 
 static void open_ready(struct connection *connection)
@@ -452,6 +473,7 @@ static const struct {
 	void (*on_ready)(struct connection *);
 	void (*on_late)(struct connection *);
 } states[] = {
+	[CONNECTION_PREFACE] = {"preface", preface_ready, reset_late},
 	[CONNECTION_HANDSHAKE] = {"handshake", handshake_ready, reset_late},
 	[CONNECTION_OPEN] = {"open", open_ready, open_late},
 	[CONNECTION_ENDING] = {"ending", ending_ready, ending_late},
@@ -496,6 +518,8 @@ enum status connection_new(struct http_host *host, const struct connection_birth
 	connection->stream = birth->stream;
 	connection->is_tls = birth->is_tls;
 	connection->peer = birth->peer;
+	connection->is_proxied = birth->is_proxied;
+	connection->state = birth->is_proxied ? CONNECTION_PREFACE : CONNECTION_HANDSHAKE;
 	connection->listener = birth->listener;
 	connection->born = connection_now(connection);
 	connection->id = host->next_id++;

@@ -2,6 +2,7 @@
  * connection - one client: its stream, its transport, its deadlines, its end.
  *
  * States, each a row of a table in connection.c:
+ *   PREFACE      from a balancer alone: the PROXY header that says whose connection it is
  *   HANDSHAKE    the stream secures itself; plain HTTP on a TLS port gets its answer
  *   OPEN         the transport reads and writes
  *   ENDING       connection_end: nothing is read, a tunnel may say a last word
@@ -30,7 +31,8 @@ struct stream;
 struct connection_birth {
 	struct stream *stream;      /* not started yet; taken, on failure too */
 	bool is_tls;                /* it is a tls_stream: the handshake comes first */
-	struct address peer;        /* as it stands in the log and X-Real-IP */
+	struct address peer;        /* as it stands in the log and X-Real-IP; a PROXY header's word replaces it */
+	bool is_proxied;            /* a PROXY header must come first; from others it is never believed */
 	void *listener;             /* the maker's; connection_listener gives it back */
 };
 /* Watches the stream's descriptor and works from the next turn on. REFUSED: too many. */

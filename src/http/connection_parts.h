@@ -13,6 +13,7 @@
 struct transport;
 
 enum connection_state {
+	CONNECTION_PREFACE,
 	CONNECTION_HANDSHAKE,
 	CONNECTION_OPEN,
 	CONNECTION_ENDING,
@@ -33,7 +34,8 @@ struct connection {
 	struct address peer;
 	uint8_t state;       /* enum connection_state */
 	enum ending why;     /* from ENDING on */
-	bool is_tls, is_secure;
+	bool is_tls, is_secure, is_proxied;
+	struct error *trouble; /* why the preface was refused; NULL: the stream knows */
 	bool tidies;         /* the posted work includes the transport's tidy */
 	bool drains;
 	bool ends;           /* ENDING: not told to the transport yet */
@@ -46,6 +48,11 @@ struct connection {
 
 /* Of one slab, guest included. */
 size_t connection_size(const struct http_host *host);
+/* -- connection_preface.c -- */
+/* The PROXY header: OK: the peer is who it names. REFUSED: `trouble` says why, or the stream does. */
+enum status preface_read(struct connection *connection);
+/* What came in place of TLS begins as such a header: `trouble` is set. */
+bool preface_is_strangers(struct connection *connection);
 /* Adds the whole HTTP/1.1 answer to a plain request on a TLS port. */
 struct buffer;
 void plain_answer(struct connection *connection, struct span request, struct buffer *out);

@@ -10,6 +10,7 @@
 #include "http/http_host.h"
 #include "relay/relay.h"
 #include "relay/upstream.h"
+#include "serve/balancers.h"
 #include "serve/settings.h"
 #include "serve/settings_keys.h"
 #include "wire/host_name.h"
@@ -26,6 +27,7 @@ struct front {
 	struct route_service *services;
 	size_t count;
 	struct tls_context *tls;
+	struct balancers *balancers;
 };
 
 static struct shared_relay *relay_for(struct relay_worker *worker, const struct settings *settings,
@@ -78,6 +80,10 @@ enum status front_new(struct relay_worker *worker, const struct settings *settin
 		front_free(front);
 		return error_fail(err, "no memory for the sites");
 	}
+	if (balancers_new(&settings_house(settings)->proxy_from, &front->balancers, err) != OK) {
+		front_free(front);
+		return REFUSED;
+	}
 	for (i = 0; i < door->site_count; i++) {
 		struct shared_relay *shared;
 
@@ -113,6 +119,11 @@ struct tls_context *front_tls(const struct front *front)
 	return front->tls;
 }
 
+bool front_awaits_proxy(const struct front *front, const struct address *peer)
+{
+	return balancers_have(front->balancers, peer);
+}
+
 void front_free(struct front *front)
 {
 	size_t i;
@@ -128,6 +139,7 @@ void front_free(struct front *front)
 		free(shared);
 	}
 	tls_context_free(front->tls);
+	balancers_free(front->balancers);
 	free(front->relays);
 	free(front->services);
 	free(front);

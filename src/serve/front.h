@@ -10,6 +10,7 @@
 #include "door/route.h"
 #include "stream/tls_context.h"
 
+struct address;
 struct front;
 struct loop;
 struct relay_worker;
@@ -27,6 +28,8 @@ const struct route_service *front_services(const struct front *front, size_t *co
 MUST_CHECK enum status front_secure(struct front *front, const struct routes *routes,
 				    const struct tls_hooks *hooks, struct error *err);
 struct tls_context *front_tls(const struct front *front); /* borrowed; NULL before front_secure */
+/* Is this address a balancer's (proxy-from), whose connections begin with a PROXY header? */
+bool front_awaits_proxy(const struct front *front, const struct address *peer);
 /* Relays that nothing else uses are retired. NULL is fine. */
 void front_free(struct front *front);
 

@@ -141,6 +141,7 @@ static void accept_tls(void *arg, int fd, const struct address *peer)
 	struct connection *connection;
 	struct error err;
 
+	birth.is_proxied = front_awaits_proxy(gateway->front, peer);
 	if (tls_stream_new(fd, front_tls(gateway->front), &birth.stream, &err) != OK) {
 		close(fd);
 		return;

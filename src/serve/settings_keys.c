@@ -9,6 +9,7 @@
 #include "door/dialect.h"
 #include "door/route.h"
 #include "http/http_host.h"
+#include "serve/balancers.h"
 #include "serve/plan.h"
 #include "serve/watch_keys.h"
 #include "wire/host_name.h"
@@ -171,6 +172,10 @@ static const struct config_row rows[] = {
 	 .offset = IN_HOUSE(door.trusted_proxies), .example = "10.0.0.5",
 	 .help = "Addresses or networks in front of this door whose X-Forwarded-For is kept and added to;\n"
 		 "everybody else's is replaced."},
+	{.key = "proxy-from", .section = "", .shape = CONFIG_LIST, .kind = &balancer_kind, .offset = IN_HOUSE(proxy_from),
+	 .example = "10.0.0.5",
+	 .help = "Balancers (addresses or networks) that pass TLS through and say by the PROXY protocol, v1 or v2,\n"
+		 "whose connection it is. From them it must come; from everybody else it is refused."},
 	{.key = "roster-max-age", .section = "", .kind = &value_duration, .offset = IN_HOUSE(door.roster_max_age),
 	 .standard = "0s", .least = 0, .most = SECONDS(30 * 86400),
 	 .help = "With the authority silent for so long nobody is let in any more; 0s: never on one machine."},

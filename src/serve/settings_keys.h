@@ -16,6 +16,7 @@ struct house_settings {
 	struct door_options door; /* sites among them */
 	struct value_addresses listen, listen_http;
 	char *state, *acme_folder;
+	struct value_texts proxy_from;
 	uint64_t workers;
 	int64_t handshake_time, head_time, idle_time, connect_time, first_byte_time;
 	uint64_t connections;

@@ -10,7 +10,7 @@
 
 #include "stream/socket.h"
 
-enum { LINGER_CALLS = 16, LINGER_ROOM = 16384 };
+enum { LINGER_CALLS = 16, LINGER_ROOM = 16384, LOOK_ROOM = 2048 };
 
 /* A turn's event for a stream that its owner has freed meanwhile goes nowhere: stream_free took
  * the source out of the loop. */
@@ -71,6 +71,57 @@ enum status stream_feed(struct stream *stream, struct span already_read, struct 
 	stream->fed_at = 0;
 	stream->fed_size = (uint32_t)(left + already_read.size);
 	return OK;
+}
+
+static enum status read_descriptor(struct stream *stream, void *into, size_t room, size_t *got)
+{
+	bool short_read = false;
+	enum status status;
+
+	if (stream->drained)
+		return AGAIN;
+	status = socket_receive(stream->source.fd, into, room, got, &short_read);
+	if (status == REFUSED)
+		return stream_fail(stream, STREAM_GONE, (unsigned long)errno);
+	if (status == OK && *got == 0)
+		stream->ended = true;
+	else if (status == AGAIN || (short_read && !stream->hung_up))
+		stream->drained = true;
+	return status;
+}
+
+enum status stream_look_ahead(struct stream *stream, size_t most, struct span *out, struct error *err)
+{
+	size_t there = stream->fed_size - stream->fed_at, room, got = 0;
+	char chunk[LOOK_ROOM];
+	enum status status;
+
+	room = most > there ? most - there : 0;
+	if (room == 0)
+		return AGAIN;
+	if (room > sizeof chunk)
+		room = sizeof chunk;
+	if (stream->failure)
+		return stream_fail(stream, stream->failure, 0);
+	status = stream->ops->read_ahead ? stream->ops->read_ahead(stream, chunk, room, &got)
+					 : read_descriptor(stream, chunk, room, &got);
+	if (status == OK && got == 0)
+		status = stream_fail(stream, STREAM_CUT, 0);
+	if (status == OK)
+		status = stream_feed(stream, span_make(chunk, got), err);
+	if (status == OK)
+		*out = span_make(stream->fed + stream->fed_at, stream->fed_size - stream->fed_at);
+	return status;
+}
+
+void stream_pass(struct stream *stream, size_t count)
+{
+	stream->fed_at += (uint32_t)count;
+	if (stream->fed_at < stream->fed_size)
+		return;
+	free(stream->fed);
+	stream->fed = NULL;
+	stream->fed_at = stream->fed_size = 0;
 }
 
 enum status stream_fail(struct stream *stream, enum stream_failure failure, unsigned long cause)

@@ -61,6 +61,8 @@ struct stream_ops {
 	bool (*has_pending)(const struct stream *stream);
 	/* Drive the handshake; plain: OK at once. */
 	enum status (*secure)(struct stream *stream);
+	/* One read for stream_look_ahead, as `read`; NULL: from the descriptor. */
+	enum status (*read_ahead)(struct stream *stream, void *into, size_t room, size_t *got);
 	/* Before the owner's on_ready: leftovers go out. May be NULL. */
 	void (*on_edge)(struct stream *stream);
 	/* Frees everything, the stream's own memory included; the descriptor is closed already. */
@@ -115,6 +117,13 @@ void stream_again(struct stream *stream);
  * FAILED: no memory, or more than 16 KB. */
 MUST_CHECK enum status stream_feed(struct stream *stream, struct span already_read, struct error *err);
 enum { STREAM_FEED_MOST = 16384 };
+
+/* The bytes off the wire before the stream's own protocol begins (a PROXY header): *out is all that came
+ * so far, at most `most` (and STREAM_FEED_MOST) of them; borrowed until the next call. AGAIN: no more
+ * for now. They stay fed to the stream until stream_pass. */
+MUST_CHECK enum status stream_look_ahead(struct stream *stream, size_t most, struct span *out, struct error *err);
+/* The first `count` of the bytes looked at are not the stream's. */
+void stream_pass(struct stream *stream, size_t count);
 
 /* Closes and frees; unsent bytes are lost. NULL is fine. */
 void stream_free(struct stream *stream);

@@ -116,6 +116,12 @@ static enum status script_read(struct stream *stream, void *into, size_t room, s
 	return room ? read_step(script, into, room, got) : AGAIN;
 }
 
+static enum status script_read_ahead(struct stream *stream, void *into, size_t room, size_t *got)
+{
+	script_of(stream)->record.reads++;
+	return read_step(script_of(stream), into, room, got);
+}
+
 static void keep(struct script *script, const void *bytes, size_t size)
 {
 	if (script->written_size + size + 1 > script->written_room) {
@@ -199,6 +205,7 @@ static void script_release(struct stream *stream)
 static const struct stream_ops script_ops = {
 	.name = "script",
 	.read = script_read,
+	.read_ahead = script_read_ahead,
 	.write = script_write,
 	.flush = script_flush,
 	.finish = script_end_it,
