@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "door/network.h"
+#include "base/network.h"
 
 struct balancers {
 	size_t count;

@@ -510,6 +510,103 @@ static void plain_http_is_told_the_https_address(void **state)
 	house_close();
 }
 
+/* -- behind a balancer -- */
+
+static void connect_proxied(void)
+{
+	struct connection_birth birth = {.stream = script_stream_new(), .is_proxied = true};
+	struct error err;
+
+	house.stream = birth.stream;
+	assert_true(address_parse_ip(SPAN("10.0.0.5"), &birth.peer));
+	assert_int_equal(connection_new(&house.host, &birth, &house.connection, &err), OK);
+	house_turn();
+}
+
+static void expect_peer(const char *ip)
+{
+	char text[ADDRESS_TEXT_SIZE];
+
+	address_ip_text(connection_peer(house.connection), text);
+	assert_string_equal(text, ip);
+}
+
+static void a_balancer_says_whose_connection_it_is(void **state)
+{
+	static const char line[] = "PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n";
+	char bytes[sizeof line + sizeof get];
+	size_t piece, size = sizeof line - 1 + sizeof get - 1;
+
+	(void)state;
+	memcpy(bytes, line, sizeof line - 1);
+	memcpy(bytes + sizeof line - 1, get, sizeof get);
+	house_open(&keeper);
+	for (piece = 1; piece <= size; piece++) {
+		size_t edges = 2 * (size / piece) + 2;
+
+		connect_proxied();
+		script_give_split(house.stream, bytes, size, piece);
+		while (edges--) {
+			script_ready(house.stream);
+			house_turn();
+		}
+		expect_peer("192.0.2.7");
+		assert_int_equal(house_count(house_heard(), "HTTP/1.1 200 OK"), 1);
+		house_leave();
+	}
+	connect_proxied();
+	script_give_text(house.stream, "PROXY UNKNOWN\r\n");
+	script_give_text(house.stream, get);
+	script_ready(house.stream);
+	house_turn();
+	expect_peer("10.0.0.5");
+	assert_int_equal(house_count(house_heard(), "HTTP/1.1 200 OK"), 1);
+	house_leave();
+	house_close();
+}
+
+static void a_balancer_that_does_not_say_so_is_refused(void **state)
+{
+	(void)state;
+	house_open(&keeper);
+	connect_proxied();
+	house_say(get);
+	assert_null(house.connection);
+	assert_string_equal(house_heard(), "");
+	assert_string_equal(house.error, "proxy-from names this address, but what it sent is refused: no PROXY header");
+	house_leave();
+
+	connect_proxied();
+	script_give_text(house.stream, "PROXY TCP4");
+	script_end(house.stream);
+	script_ready(house.stream);
+	house_turn();
+	assert_null(house.connection);
+	house_leave();
+	house_close();
+}
+
+static void the_header_counts_in_the_handshakes_time(void **state)
+{
+	int i;
+
+	(void)state;
+	house_open(&keeper);
+	connect_proxied();
+	for (i = 0; i < 9; i++) {
+		house_say(i == 0 ? "PROXY UNKNOWN" : " ");
+		house_advance(SECONDS(1));
+		house_turn();
+	}
+	assert_non_null(house.connection);
+	house_advance(SECONDS(2));
+	house_turn();
+	assert_null(house.connection);
+	assert_int_equal(house.closed_why, ENDED_LATE);
+	house_leave();
+	house_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -537,6 +634,9 @@ int main(void)
 		cmocka_unit_test(without_memory_for_a_head_the_connection_ends),
 		cmocka_unit_test(without_memory_for_a_body_the_connection_ends),
 		cmocka_unit_test(plain_http_is_told_the_https_address),
+		cmocka_unit_test(a_balancer_says_whose_connection_it_is),
+		cmocka_unit_test(a_balancer_that_does_not_say_so_is_refused),
+		cmocka_unit_test(the_header_counts_in_the_handshakes_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
