@@ -17,7 +17,7 @@ static struct {
 	size_t line_size;
 	char ring[LOG_RING_SIZE];
 	size_t start, count;
-	uint64_t dropped;
+	uint64_t dropped, dropped_ever;
 	int64_t stamp_of; /* the second that `stamp` spells */
 	char stamp[CLOCK_TEXT_SIZE];
 } state = {.role = "chatelaine", .least = LOG_INFO, .stamp_of = -1};
@@ -140,6 +140,7 @@ static void gather_line(void)
 
 	if (state.line_size > LOG_RING_SIZE - state.count) {
 		state.dropped++;
+		state.dropped_ever++;
 		return;
 	}
 	if (first > state.line_size)
@@ -190,6 +191,11 @@ void log_taken(size_t count)
 {
 	state.start = (state.start + count) % LOG_RING_SIZE;
 	state.count -= count;
+}
+
+uint64_t log_dropped(void)
+{
+	return state.dropped_ever;
 }
 
 size_t log_waiting(void)

@@ -40,6 +40,8 @@ struct span log_take(void);
 void log_taken(size_t count);
 /* How many bytes wait; the writer writes at once from half of the ring on. */
 size_t log_waiting(void);
+/* Lines that found no room, since the start. */
+uint64_t log_dropped(void);
 enum { LOG_RING_SIZE = 65536 };
 
 #endif

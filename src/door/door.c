@@ -324,6 +324,7 @@ enum status door_new(const struct door_setup *setup, struct door **out, struct e
 			      .peer = setup->peer ? setup->peer : peer_by_tls,
 			      .seen_round = 1};
 	timer_init(&door->dates, on_date);
+	door->nowhere = score_site_of(door->score, SPAN("(none)"));
 	door->seen = calloc(SEEN_ROOM, sizeof *door->seen);
 	if (!door->seen) {
 		status = error_fail(err, "no memory for the door");

@@ -25,6 +25,7 @@ struct door {
 	struct loop *loop;
 	const struct roster *roster;
 	struct score_page *score;
+	struct score_site *nowhere; /* for requests that name no site of ours */
 	struct routes *routes;
 	uint64_t routes_number; /* another one after each change, so that nothing remembers a freed site */
 	struct presence *presence;

@@ -405,7 +405,7 @@ static void log_visit(const struct visit *visit, enum refusal why, int64_t micro
 static void count_site(const struct visit *visit, enum refusal why)
 {
 	const struct exchange *exchange = &visit->exchange;
-	struct score_site *score = visit->site->score;
+	struct score_site *score = visit->site ? visit->site->score : visit->guest->door->nowhere;
 	int64_t began = exchange->far.began;
 
 	score_site_status(score, exchange->status);
@@ -443,8 +443,7 @@ static void count_visit(struct visit *visit, enum refusal why, int64_t microseco
 		score_refusal(score, why);
 	if (visit->watched != REFUSAL_NONE)
 		score_add(score, SCORE_WATCHED, 1);
-	if (visit->site && visit->site->score)
-		count_site(visit, why);
+	count_site(visit, why);
 }
 
 void walk_end(struct visit *visit)

@@ -115,6 +115,8 @@ static void start(struct passage *passage, struct lease *lease)
 	struct exchange *exchange = passage->exchange;
 
 	exchange->far.connected = passage_now(passage);
+	if (lease->served == 0)
+		score_add(passage->relay->worker->score, SCORE_UPSTREAM_CONNECTIONS, 1);
 	passage->lease = lease;
 	lease->holder = passage;
 	lease->on_ready = lease_ready;

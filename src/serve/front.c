@@ -114,6 +114,17 @@ const struct route_service *front_services(const struct front *front, size_t *co
 	return front->services;
 }
 
+unsigned front_servers_down(const struct front *front, size_t site)
+{
+	struct upstream *upstream;
+	unsigned down = 0;
+	size_t i;
+
+	for (i = 0; site < front->count && (upstream = relay_upstream(front->relays[site]->relay, i)); i++)
+		down += upstream->downs > 0;
+	return down;
+}
+
 struct tls_context *front_tls(const struct front *front)
 {
 	return front->tls;

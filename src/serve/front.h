@@ -30,6 +30,8 @@ MUST_CHECK enum status front_secure(struct front *front, const struct routes *ro
 struct tls_context *front_tls(const struct front *front); /* borrowed; NULL before front_secure */
 /* Is this address a balancer's (proxy-from), whose connections begin with a PROXY header? */
 bool front_awaits_proxy(const struct front *front, const struct address *peer);
+/* How many of this site's servers do not answer now; sites as in the settings. */
+unsigned front_servers_down(const struct front *front, size_t site);
 /* Relays that nothing else uses are retired. NULL is fine. */
 void front_free(struct front *front);
 

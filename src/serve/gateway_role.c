@@ -18,7 +18,9 @@
 #include "pki/crypto_start.h"
 #include "relay/relay.h"
 #include "relay/upstream.h"
+#include "serve/figures.h"
 #include "serve/front.h"
+#include "serve/metrics_gate.h"
 #include "serve/plan.h"
 #include "serve/post.h"
 #include "serve/role.h"
@@ -48,6 +50,7 @@ struct gateway {
 	struct bundle *bundle;
 	struct settings *settings;
 	struct relay_worker *relays;
+	struct metrics_gate *metrics;
 	struct front *front;
 	struct door *door;
 	struct http_host host;
@@ -165,12 +168,18 @@ static void accept_plain(void *arg, int fd, const struct address *peer)
 		(void)!connection_new(street_host(gateway->street), &birth, &connection, &err);
 }
 
+static void accept_metrics(void *arg, int fd, const struct address *peer)
+{
+	metrics_gate_accept(((struct gate *)arg)->gateway->metrics, fd, peer);
+}
+
 static const struct {
 	enum listen_kind kind;
 	void (*on_accept)(void *gate, int fd, const struct address *peer);
 } accepts[] = {
 	{LISTEN_TLS, accept_tls},
 	{LISTEN_HTTP, accept_plain},
+	{LISTEN_METRICS, accept_metrics},
 };
 
 static enum status open_street(struct gateway *gateway, struct error *err)
@@ -247,6 +256,7 @@ static enum status take_bundle(struct gateway *gateway, int fd, struct error *er
 	gateway->front = front;
 	gateway->settings = settings;
 	gateway->bundle = bundle;
+	figures_of_settings(settings, gateway->post.page);
 	return OK;
 done:
 	routes_release(routes);
@@ -280,6 +290,7 @@ static enum status use_roster(struct gateway *gateway, int fd, struct error *err
 	if (status != OK)
 		return status;
 	door_use_roster(gateway->door, roster);
+	metrics_gate_use_roster(gateway->metrics, roster);
 	roster_free(gateway->roster);
 	gateway->roster = roster;
 	be_ready(gateway);
@@ -489,7 +500,7 @@ static void on_ending(struct timer *timer)
 	struct gateway *gateway = OWNER_OF(timer, struct gateway, ending);
 	int64_t now = loop_now(gateway->post.loop)->mono;
 
-	if (http_host_connections(&gateway->host) == 0 &&
+	if (http_host_connections(&gateway->host) + metrics_gate_connections(gateway->metrics) == 0 &&
 	    (!gateway->street || http_host_connections(street_host(gateway->street)) == 0)) {
 		loop_stop(gateway->post.loop);
 		return;
@@ -513,6 +524,7 @@ static void stop(struct gateway *gateway)
 	http_host_drain(&gateway->host);
 	if (gateway->street)
 		http_host_drain(street_host(gateway->street));
+	metrics_gate_end(gateway->metrics);
 	gateway->end_at = now + SECONDS(DRAIN_SECONDS);
 	timer_set(loop_timers(gateway->post.loop), &gateway->ending, now);
 }
@@ -556,6 +568,14 @@ static void heed_descriptors(struct http_limits *limits, const struct rlimit *de
 	limits->connections = most;
 }
 
+static void on_pulse(struct post *post)
+{
+	struct gateway *gateway = OWNER_OF(post, struct gateway, post);
+
+	if (gateway->front)
+		figures_of_front(gateway->settings, gateway->front, post->page);
+}
+
 static enum status start(struct gateway *gateway, int argc, char **argv, struct error *err)
 {
 	struct relay_worker_options relays = {0};
@@ -572,6 +592,8 @@ static enum status start(struct gateway *gateway, int argc, char **argv, struct 
 	TRY(session_store_open(FD_SESSIONS, &gateway->sessions, err));
 	relays = (struct relay_worker_options){.loop = gateway->post.loop, .score = gateway->post.page, .exchanges = 4096, .tunnels = 65536};
 	TRY(relay_worker_new(&relays, &gateway->relays, err));
+	TRY(metrics_gate_new(gateway->post.loop, gateway->post.board, &gateway->metrics, err));
+	gateway->post.on_pulse = on_pulse;
 	(void)getrlimit(RLIMIT_NOFILE, &descriptors); /* the sandbox knows no such question */
 	TRY(sandbox_drop(gateway->post.start.user, err));
 	TRY(sandbox_tie(gateway->post.start.supervisor, err));
@@ -614,6 +636,7 @@ int gateway_role(int argc, char **argv)
 	(void)loop_turn(gateway.post.loop, 0);
 	http_host_release(&gateway.host);
 	street_free(gateway.street);
+	metrics_gate_free(gateway.metrics);
 	door_free(gateway.door);
 	front_free(gateway.front);
 	(void)loop_turn(gateway.post.loop, 0);

@@ -15,7 +15,7 @@
 enum { PLAN_LISTEN_MOST = 16, PLAN_WATCHED_MOST = 128, WORKERS_MOST = 64 };
 
 /* What is spoken on a listening socket; the letter tells a gateway, one for each descriptor from FD_LISTEN on. */
-enum listen_kind { LISTEN_TLS = 't', LISTEN_HTTP = 'h' };
+enum listen_kind { LISTEN_TLS = 't', LISTEN_HTTP = 'h', LISTEN_METRICS = 'm' };
 
 struct plan_listen {
 	struct address at;

@@ -20,6 +20,10 @@ static void on_pulse(struct timer *timer)
 {
 	struct post *post = OWNER_OF(timer, struct post, pulse);
 
+	score_add(post->page, SCORE_LOG_DROPPED, log_dropped() - post->dropped);
+	post->dropped = log_dropped();
+	if (post->on_pulse)
+		post->on_pulse(post);
 	/* A supervisor that is stopped reads later; the word is then as good as this one. */
 	(void)!order_send(FD_ORDERS, (struct order){ORDER_ALIVE, 0}, -1);
 	timer_set(loop_timers(post->loop), timer, loop_now(post->loop)->mono + SECONDS(2));

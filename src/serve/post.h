@@ -24,6 +24,8 @@ struct post {
 	struct timer pulse; /* a turn at least every two seconds: the watchdog waits for ten */
 	/* An order for the role; `fd` is its to close. ORDER_STOP comes here too when the supervisor is gone. */
 	void (*on_order)(struct post *, struct order order, int fd);
+	void (*on_pulse)(struct post *); /* every two seconds, for figures that nobody else keeps; NULL: nothing */
+	uint64_t dropped; /* log lines, as the scoreboard knows */
 };
 
 /* Reads the words, opens loop, scoreboard and log; logs as `name`.SLOT. */

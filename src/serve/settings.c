@@ -13,8 +13,10 @@
 #include "config/config_files.h"
 #include "http/http_host.h"
 #include "pki/certificate.h"
+#include "pki/digest.h"
 #include "relay/upstream.h"
 #include "serve/house_user.h"
+#include "serve/metrics_gate.h"
 #include "serve/port_holder.h"
 #include "serve/settings_keys.h"
 #include "serve/watch_keys.h"
@@ -25,13 +27,15 @@
 #define NOTE_NAME "note:config-name"
 #define NOTE_DOMAIN "note:trust-domain"
 #define NOTE_ISSUERS "note:issuers"
+#define NOTE_DIGEST "note:digest"
 #define NOTE_DAYS "note:days"
 
-enum { ISSUERS_MOST = 8, RESOLVED_MOST = 256, DOMAIN_SIZE = 256, NOTES = 5, DAYS_MOST = 4 << 20 };
+enum { ISSUERS_MOST = 8, RESOLVED_MOST = 256, DOMAIN_SIZE = 256, NOTES = 6, DAYS_MOST = 4 << 20 };
 
 struct settings {
 	struct house_settings house;
 	struct config_files *files;
+	uint64_t digest;
 	struct buffer text, issuers_pem;
 	char name[PATH_MAX]; /* of the config, for messages */
 	char domain[DOMAIN_SIZE];
@@ -181,6 +185,28 @@ static void resolve_upstreams(struct settings *settings)
 		}
 }
 
+/* In whatever order the files were named. */
+static uint64_t digest_of(const struct settings *settings)
+{
+	size_t count, i;
+	const struct bundle_entry *files = config_files_loaded(settings->files, &count);
+	uint8_t hash[SHA256_SIZE];
+	uint64_t digest, part;
+
+	digest_sha256(buffer_span(&settings->text), hash);
+	memcpy(&digest, hash, sizeof digest);
+	for (i = 0; i < count; i++) {
+		digest_sha256(files[i].name, hash);
+		memcpy(&part, hash, sizeof part);
+		digest_sha256(files[i].bytes, hash);
+		memcpy(hash + 8, &part, sizeof part);
+		digest_sha256(span_make(hash, 16), hash);
+		memcpy(&part, hash, sizeof part);
+		digest += part;
+	}
+	return digest;
+}
+
 enum status settings_load(const char *path, struct settings **out, struct error *err)
 {
 	struct settings *settings = settings_new();
@@ -195,6 +221,7 @@ enum status settings_load(const char *path, struct settings **out, struct error 
 	watch_keys_settle(&settings->house.door);
 	TRY(load_state(settings, err));
 	settings->house.door.domain = settings->domain;
+	settings->digest = digest_of(settings);
 	TRY(fill_issuers(settings, err));
 	resolve_upstreams(settings);
 	*out = settings;
@@ -238,7 +265,7 @@ static void unpack_resolved(struct settings *settings, const struct bundle *bund
 enum status settings_unpack(const struct bundle *bundle, struct settings **out, struct error *err)
 {
 	struct settings *settings = settings_new();
-	struct span text = {0}, name = {0}, domain = {0}, issuers = {0}, days = {0};
+	struct span text = {0}, name = {0}, domain = {0}, issuers = {0}, days = {0}, digest = {0};
 	enum status status;
 
 	if (!settings)
@@ -247,6 +274,9 @@ enum status settings_unpack(const struct bundle *bundle, struct settings **out, 
 	TRY(note(bundle, NOTE_NAME, &name, err));
 	TRY(note(bundle, NOTE_DOMAIN, &domain, err));
 	TRY(note(bundle, NOTE_ISSUERS, &issuers, err));
+	TRY(note(bundle, NOTE_DIGEST, &digest, err));
+	if (digest.size == sizeof settings->digest)
+		memcpy(&settings->digest, digest.at, sizeof settings->digest);
 	TRY(note(bundle, NOTE_DAYS, &days, err));
 	buffer_add(&settings->text, text);
 	buffer_add(&settings->issuers_pem, issuers);
@@ -271,15 +301,23 @@ static enum status plan_listening(const struct house_settings *house, const char
 	const struct {
 		const struct value_addresses *addresses;
 		enum listen_kind kind;
-	} lists[] = {{&house->listen, LISTEN_TLS}, {&house->listen_http, LISTEN_HTTP}};
+	} lists[] = {{&house->listen, LISTEN_TLS},
+		     {&house->listen_http, LISTEN_HTTP},
+		     {&house->listen_metrics, LISTEN_METRICS}};
 	size_t list, i;
 
 	for (list = 0; list < sizeof lists / sizeof *lists; list++)
 		for (i = 0; i < lists[list].addresses->count; i++) {
+			const struct address *address = &lists[list].addresses->at[i];
+
 			if (out->listen_count == PLAN_LISTEN_MOST)
 				return error_refuse(err, "%s: at most %d listening addresses", path, PLAN_LISTEN_MOST);
-			out->listen[out->listen_count++] =
-				(struct plan_listen){lists[list].addresses->at[i], lists[list].kind};
+			if (lists[list].kind == LISTEN_METRICS && !house->metrics_for_all &&
+			    metrics_gate_admits(address, err) != OK) {
+				error_context(err, "%s", path);
+				return REFUSED;
+			}
+			out->listen[out->listen_count++] = (struct plan_listen){*address, lists[list].kind};
 		}
 	return OK;
 }
@@ -344,6 +382,7 @@ enum status settings_pack(const struct settings *settings, int *bundle, struct e
 		{SPAN(NOTE_NAME), span_of(settings->name), BUNDLE_NOTE},
 		{SPAN(NOTE_DOMAIN), span_of(settings->domain), BUNDLE_NOTE},
 		{SPAN(NOTE_ISSUERS), buffer_span(&settings->issuers_pem), BUNDLE_NOTE},
+		{SPAN(NOTE_DIGEST), span_make(&settings->digest, sizeof settings->digest), BUNDLE_NOTE},
 	};
 	size_t file_count, count = NOTES, i;
 	const struct bundle_entry *files = config_files_loaded(settings->files, &file_count);
@@ -394,6 +433,11 @@ const struct door_issuer *settings_issuers(const struct settings *settings, size
 {
 	*count = settings->issuer_count;
 	return settings->issuers;
+}
+
+uint64_t settings_digest(const struct settings *settings)
+{
+	return settings->digest;
 }
 
 struct span settings_text(const struct settings *settings)

@@ -7,6 +7,7 @@
 #define SERVE_SETTINGS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -38,6 +39,8 @@ MUST_CHECK enum status settings_pack(const struct settings *settings, int *bundl
 const struct house_settings *settings_house(const struct settings *settings);
 const struct door_options *settings_door(const struct settings *settings);
 const struct door_issuer *settings_issuers(const struct settings *settings, size_t *count);
+/* Of the config and all files that it names, as they were read: differs when something changed. */
+uint64_t settings_digest(const struct settings *settings);
 struct span settings_text(const struct settings *settings); /* the config's bytes: equal or changed */
 void settings_limits(const struct settings *settings, struct http_limits *http,
 		     struct upstream_limits *upstream);

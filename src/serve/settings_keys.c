@@ -162,6 +162,11 @@ static const struct config_row rows[] = {
 	 .example = "/var/lib/chatelaine/acme",
 	 .help = "The webroot of certbot, uacme or another ACME client (HTTP-01): files in its folder\n"
 		 ".well-known/acme-challenge are shown on listen-http."},
+	{.key = "listen-metrics", .section = "", .shape = CONFIG_LIST, .kind = &value_addresses,
+	 .offset = IN_HOUSE(listen_metrics), .example = "127.0.0.1:9100",
+	 .help = "Where Prometheus reads /metrics, by plain HTTP: on this machine or in a private network only."},
+	{.key = "metrics-for-all", .section = "", .kind = &value_boolean, .offset = IN_HOUSE(metrics_for_all),
+	 .standard = "no", .help = "yes: listen-metrics may be any address; whoever reaches it reads your sites' names and figures."},
 	{.key = "state", .section = "", .kind = &value_path, .offset = IN_HOUSE(state), .is_required = true,
 	 .example = "/var/lib/chatelaine", .help = "The folder that \"chatelaine init\" made."},
 	{.key = "contact", .section = "", .kind = &value_text, .offset = IN_HOUSE(door.contact), .least = 1, .most = 200,

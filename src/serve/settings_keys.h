@@ -6,6 +6,7 @@
 #ifndef SERVE_SETTINGS_KEYS_H
 #define SERVE_SETTINGS_KEYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "config/config_parse.h"
@@ -14,7 +15,8 @@
 
 struct house_settings {
 	struct door_options door; /* sites among them */
-	struct value_addresses listen, listen_http;
+	struct value_addresses listen, listen_http, listen_metrics;
+	bool metrics_for_all;
 	char *state, *acme_folder;
 	struct value_texts proxy_from;
 	uint64_t workers;

@@ -1,0 +1,34 @@
+#include "serve/figures.h"
+
+#include "pki/certificate.h"
+#include "serve/front.h"
+#include "serve/settings.h"
+#include "shm/scoreboard.h"
+
+void figures_of_settings(const struct settings *settings, struct score_page *page)
+{
+	const struct door_options *door = settings_door(settings);
+	size_t i;
+
+	score_set(page, SCORE_CONFIG, settings_digest(settings));
+	for (i = 0; i < door->site_count; i++) {
+		const struct site_options *site = &door->sites[i];
+		struct certificate *certificate = NULL;
+
+		if (certificate_parse_pem(site->certificate.bytes, &certificate, NULL) != OK)
+			continue;
+		score_site_set(score_site_of(page, span_of(site->name)), SITE_CERTIFICATE_ENDS,
+			       (uint64_t)certificate_facts(certificate)->not_after);
+		certificate_free(certificate);
+	}
+}
+
+void figures_of_front(const struct settings *settings, const struct front *front, struct score_page *page)
+{
+	const struct door_options *door = settings_door(settings);
+	size_t i;
+
+	for (i = 0; i < door->site_count; i++)
+		score_site_set(score_site_of(page, span_of(door->sites[i].name)), SITE_UPSTREAMS_DOWN,
+			       front_servers_down(front, i));
+}
