@@ -1,5 +1,6 @@
 #include <stddef.h>
 
+#include "command/acme.h"
 #include "command/certificate_commands.h"
 #include "command/command.h"
 #include "command/device.h"
@@ -12,10 +13,11 @@
 
 const struct command commands[] = {
 	{"init", NULL, command_init,
-	 "SITE --to URL [--listen ADDRESS:PORT] [--preset NAME] [--recovery-file FILE]",
+	 "SITE --to URL [--listen ADDRESS:PORT] [--preset NAME] [--recovery-file FILE] [--acme EMAIL]",
 	 "make a house: authority, registry, configuration",
 	 "SITE is the name (or IP address) that browsers will use. A certificate of Let's Encrypt\n"
-	 "for it is found and used; else the house's own authority makes one. --to is where the\n"
+	 "for it is found and used; --acme EMAIL has certbot or uacme get one; else the house's own\n"
+	 "authority makes one. --to is where the\n"
 	 "application listens. Presets: generic, rocketchat, mattermost, device-list.\n"
 	 "The recovery phrase is shown once on a terminal, or saved into --recovery-file.", false},
 	{"serve", NULL, command_serve, "[--config FILE]", "open the door",
@@ -41,6 +43,12 @@ const struct command commands[] = {
 	 "WHY goes into the record: a few words, like \"lost on the train\".", false},
 	{"ca", "cert", command_ca_cert, "", "the root certificate, PEM, for clients to trust", NULL, false},
 	{"cert", "inspect", command_cert_inspect, "FILE", "what stands in a certificate", NULL, false},
+	{"acme", NULL, command_acme, "[SITE...] [--email E] [--server URL] [--config FILE]",
+	 "get or renew public certificates, by certbot or uacme",
+	 "Without names: for every site whose certificate is the house's own or came this way before.\n"
+	 "Answers are shown on listen-http from acme-folder, by the running chatelaine, or by this\n"
+	 "command while none runs. The new certificate's paths are put into the configuration.\n"
+	 "--email is told to the authority; --server is another ACME directory than Let's Encrypt's.", false},
 	{"explain", NULL, command_explain, "CODE|ID", "what a refusal means and what to do", NULL, false},
 	{"config", "check", command_config_check, "[--config FILE]", "is the configuration right?", NULL, false},
 	{"config", "reference", command_config_reference, "", "every key with its default", NULL, false},

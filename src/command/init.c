@@ -12,20 +12,23 @@
 #include "authority/house.h"
 #include "base/address.h"
 #include "base/file.h"
+#include "command/acme.h"
 #include "command/asking.h"
 #include "command/options.h"
+#include "command/renewal.h"
 #include "config/config_parse.h"
 #include "door/route.h"
 #include "serve/house_user.h"
+#include "serve/listening.h"
 #include "wire/host_name.h"
 #include "wire/url.h"
 
 struct init_options {
-	const char *site, *to, *listen, *preset, *recovery_file;
+	const char *site, *to, *listen, *preset, *recovery_file, *acme, *acme_server;
 	struct host_name name;
 	char certificate[600], key[600]; /* a public one's paths, or the own CA's */
-	char allow_file[600];
-	bool is_public;
+	char allow_file[600], acme_folder[600];
+	bool is_public, has_port_80;
 	char state[4096]; /* absolute */
 	const struct invocation *invocation;
 };
@@ -104,6 +107,28 @@ static void write_listen(struct buffer *out, const struct init_options *given)
 		buffer_add_text(out, "listen = {\"0.0.0.0:8443\", \"[::]:8443\"}   # ports below 1024 need root\n");
 }
 
+static bool is_free(const char *where)
+{
+	struct address address;
+	int fd = -1;
+
+	if (address_parse(span_of(where), &address, NULL) != OK || listening_open(&address, &fd, NULL) != OK)
+		return false;
+	close(fd);
+	return true;
+}
+
+/* Where it can be had: browsers begin there, and so does every authority that asks for a proof of the name. */
+static void write_listen_http(struct buffer *out, const struct init_options *given)
+{
+	const char *mark = given->has_port_80 ? "" : "# ";
+
+	buffer_printf(out, "%slisten-http = {\"0.0.0.0:80\", \"[::]:80\"}   # sends browsers to https, and shows what is in\n"
+			   "%sacme-folder = ", mark, mark);
+	(void)config_quote(out, span_of(given->acme_folder));
+	buffer_add_text(out, "   # for certbot or uacme; see \"chatelaine acme --help\"\n");
+}
+
 /* A list of devices is what that preset is about. */
 static bool wants_allow_file(const struct init_options *given)
 {
@@ -118,6 +143,7 @@ static bool write_config(struct buffer *out, const struct init_options *given)
 	buffer_add_text(out, "# chatelaine.conf - what the door does. \"chatelaine config check\" says whether it is right;\n"
 			     "# \"chatelaine config reference\" lists every key with its default.\n\n");
 	write_listen(out, given);
+	write_listen_http(out, given);
 	buffer_add_text(out, "state = ");
 	is_sayable &= config_quote(out, span_of(given->state));
 	buffer_add_text(out, "\n# contact = \"it@example.com\"               # refusal pages name it\n\nsite ");
@@ -159,6 +185,23 @@ static enum status absolute_state(struct init_options *given, const char *state,
 	return OK;
 }
 
+static enum status make_acme_folder(const struct init_options *given, struct error *err)
+{
+	static const char *const parts[] = {"", "/.well-known", "/.well-known/acme-challenge"};
+	char path[700];
+	enum status status = OK;
+	size_t i;
+
+	for (i = 0; i < 3 && status == OK; i++) {
+		snprintf(path, sizeof path, "%s%s", given->acme_folder, parts[i]);
+		status = folder_make(path, 0755, err);
+		/* Whatever the umask is: a gateway is another user. */
+		if (status == OK && chmod(path, 0755))
+			status = error_fail_errno(err, "cannot open %s to gateways", path);
+	}
+	return status;
+}
+
 static enum status make_house(struct init_options *given, struct error *err)
 {
 	struct house_file files[2] = {
@@ -181,6 +224,8 @@ static enum status make_house(struct init_options *given, struct error *err)
 			 given->name.text);
 		snprintf(given->key, sizeof given->key, "%.300s/server/%s.key", given->state, given->name.text);
 	}
+	snprintf(given->acme_folder, sizeof given->acme_folder, "%.500s/acme", given->state);
+	given->has_port_80 = given->acme || (geteuid() == 0 && !given->listen && is_free("0.0.0.0:80"));
 	snprintf(given->allow_file, sizeof given->allow_file, "%.500s/allow.txt", given->state);
 	if (house_user_find(HOUSE_USER_AUTHORITY, &owner)) {
 		plan.change_owner = true;
@@ -195,7 +240,36 @@ static enum status make_house(struct init_options *given, struct error *err)
 		status = house_init(&plan, err);
 	}
 	buffer_release(&text);
+	/* Root's, not the house's owner's: certbot writes there as root. */
+	if (status == OK)
+		status = make_acme_folder(given, err);
 	return status;
+}
+
+/* What is to be told besides: a renewal that will end, a port that another has. */
+static void advise(const struct init_options *given)
+{
+	struct buffer text;
+
+	buffer_init(&text, 4096);
+	if (given->is_public && renewal_is_broken(given->certificate, given->acme_folder, &text))
+		printf("\nThis certificate will not renew itself any more: %s", buffer_text(&text));
+	buffer_release(&text);
+}
+
+/* The house stands already; whatever happens here, it stays. */
+static int get_certificate(const struct init_options *given)
+{
+	char config[4200];
+
+	snprintf(config, sizeof config, "%s/chatelaine.conf", given->state);
+	if (!given->invocation->json)
+		printf("Getting a public certificate for %s ...\n", given->name.text);
+	if (acme_get(given->invocation, config, given->name.text, given->acme, given->acme_server) == EXIT_DONE)
+		return EXIT_DONE;
+	fprintf(stderr, "chatelaine init: the house stands in %s without a public certificate; when the above is mended: "
+			"chatelaine acme --email %s\n", given->state, given->acme);
+	return EXIT_REFUSED;
 }
 
 int command_init(struct invocation *invocation)
@@ -204,10 +278,12 @@ int command_init(struct invocation *invocation)
 	const struct option_row rows[] = {{"to", &given.to, NULL},
 					  {"listen", &given.listen, NULL},
 					  {"preset", &given.preset, NULL},
-					  {"recovery-file", &given.recovery_file, NULL}};
+					  {"recovery-file", &given.recovery_file, NULL},
+					  {"acme", &given.acme, NULL},
+					  {"acme-server", &given.acme_server, NULL}};
 	struct error err;
 
-	if (options_parse(rows, 4, &invocation->argc, invocation->argv, &err) != OK)
+	if (options_parse(rows, sizeof rows / sizeof *rows, &invocation->argc, invocation->argv, &err) != OK)
 		return command_usage(invocation, "%s", err.text);
 	if (invocation->argc != 1)
 		return command_usage(invocation, "one SITE is needed: the name or IP address that browsers will use");
@@ -226,6 +302,8 @@ int command_init(struct invocation *invocation)
 	find_certificate(&given);
 	if (make_house(&given, &err) != OK)
 		return command_fail(invocation, &err);
+	if (invocation->json && given.acme && !given.is_public)
+		return get_certificate(&given);
 	if (invocation->json)
 		return asking_print_json(json_pack("{s:s, s:s, s:s+, s:b}", "site", given.name.text, "state", given.state,
 						   "config", given.state, "/chatelaine.conf", "public_certificate",
@@ -239,5 +317,6 @@ int command_init(struct invocation *invocation)
 	       given.name.text, given.state,
 	       given.is_public ? given.certificate : "made by its own authority (clients trust it by \"chatelaine ca cert\")",
 	       given.state);
-	return EXIT_DONE;
+	advise(&given);
+	return given.acme && !given.is_public ? get_certificate(&given) : EXIT_DONE;
 }
