@@ -19,6 +19,10 @@ static const struct question_row rows[] = {
 	{"status", ROLE_CLI, QUESTION_READS, 0, answer_status},
 	{"roster", ROLE_GATEWAY, QUESTION_READS, 0, answer_roster},
 	{"seen", ROLE_GATEWAY, QUESTION_WRITES, 0, answer_seen},
+	{"watched", ROLE_GATEWAY, QUESTION_WRITES, 0, answer_watched},
+	{"watch", ROLE_CLI, QUESTION_READS, 0, answer_watch},
+	{"watch-reset", ROLE_CLI, QUESTION_WRITES, 0, answer_watch_reset},
+	{"attendance", ROLE_CLI, QUESTION_READS, 0, answer_attendance},
 };
 
 static void on_refused(void *house, enum role role, const char *peer, const char *name)

@@ -15,7 +15,8 @@ answer_function answer_hello;
 answer_function answer_person_add, answer_person_list, answer_person_show, answer_person_remove;
 answer_function answer_device_add, answer_device_list, answer_device_show, answer_device_revoke;
 answer_function answer_ca_cert, answer_status;
-answer_function answer_roster, answer_seen;
+answer_function answer_roster, answer_seen, answer_watched;
+answer_function answer_watch, answer_watch_reset, answer_attendance;
 
 /* The table of this authority; its house is filled in by authority_open. */
 struct question_table answer_table(struct authority *authority);

@@ -35,16 +35,23 @@
  *                                                      rows_refused_count, gateways:[number..],
  *                                                      audit_records, audit_head, issuing_not_after,
  *                                                      root_not_after}
+ *   watch {site, since, after}                     -> {rows:[WATCHED..], next}   since: seconds, as last is
+ *   watch-reset {site}                             -> {forgotten}
+ *   attendance {after}                             -> {people:[{name, groups:[..], devices, seen}..], next}
+ *        active people; devices: how many active ones; seen: when one of them was last, or null
  *   PERSON      {person: HEX32, name, email, groups:[..], role, state, created, devices}
  *   DEVICE      {device: ID, person: NAME, label, kind, state, reason, created, seen, not_after, serial}
  *   CERTIFICATE {fingerprint, serial, profile, subject, not_before, not_after, state, revoked, reason}
  *   ISSUED      {device: ID, serial, fingerprint, not_after, label, person: NAME}
  *   CLOSING     {closed, gateways, silent:[gateway number..], not_ended:[..]}: silent were killed for it;
  *               not_ended had neither acknowledged nor died after 900 ms
+ *   WATCHED     {site, location, path, address, client, code, device, name, times, first, last}: device and name
+ *               (PERSON/LABEL) null when nobody was known; location "" for the site's own rule
  *   {next} is there when there is more: pass it as `after`. Times are seconds since 1970.
  *   `device` in a question is an id, a unique prefix of one, or PERSON/LABEL.
  *
- *  role GATEWAY: roster {} -> {} + fd;  seen {devices:[HEX32..]} -> {}
+ *  role GATEWAY: roster {} -> {} + fd;  seen {devices:[HEX32..]} -> {};
+ *   watched {rows:[{site, location, path, address, client, code, device: HEX32, times, first, last}..], uncounted} -> {}
  *  and asked of gateways: lost {device: HEX32, why} | {devices: [HEX32..], why} | {certificate: HEX64, why} -> {closed};
  *   roster {} + fd -> {};  who {device: HEX32} -> {connections}
  */

@@ -8,6 +8,7 @@
 #include "door/der_cache.h"
 #include "door/dialect.h"
 #include "door/door_parts.h"
+#include "door/tally.h"
 #include "door/walk.h"
 #include "event/loop.h"
 #include "http/connection.h"
@@ -334,6 +335,7 @@ enum status door_new(const struct door_setup *setup, struct door **out, struct e
 	take_routes(door, routes);
 	TRY(keep_issuers(door, setup, err));
 	TRY(der_cache_new(DER_CACHE_CEILING, &door->der_cache, err));
+	TRY(tally_new(NULL, NULL, &door->tally, err));
 	TRY(presence_new(setup->loop, on_lost, door, &door->presence, err));
 	*out = door;
 	door = NULL;
@@ -349,6 +351,7 @@ void door_free(struct door *door)
 	if (!door)
 		return;
 	timer_stop(&door->dates);
+	tally_free(door->tally);
 	presence_free(door->presence);
 	der_cache_free(door->der_cache);
 	routes_release(door->routes);
@@ -495,4 +498,9 @@ enum tls_asks door_asks(const struct site *site)
 const struct routes *door_routes(const struct door *door)
 {
 	return door->routes;
+}
+
+struct tally *door_tally(struct door *door)
+{
+	return door->tally;
 }

@@ -27,6 +27,7 @@ struct http_host;
 struct loop;
 struct roster;
 struct score_page;
+struct tally;
 struct tls_peer;
 
 /* A CA certificate of ours: with the key identifier that its leaves name, for Client-Cert-Chain. */
@@ -75,6 +76,8 @@ MUST_CHECK enum status door_lost_device(struct door *door, const uint8_t device[
 MUST_CHECK enum status door_lost_certificate(struct door *door, const uint8_t fingerprint[static 32],
 					     presence_done *done, void *arg, struct error *err);
 size_t door_count_device(const struct door *door, const uint8_t device[static 16]);
+/* Who would have been refused; the door's. */
+struct tally *door_tally(struct door *door);
 /* Devices seen since the last call, each once; at most `most`, the rest stays for the next call. */
 size_t door_take_seen(struct door *door, uint8_t (*out)[16], size_t most);
 

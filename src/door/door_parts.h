@@ -29,6 +29,7 @@ struct door {
 	struct routes *routes;
 	uint64_t routes_number; /* another one after each change, so that nothing remembers a freed site */
 	struct presence *presence;
+	struct tally *tally;
 	struct timer dates; /* the next end of a watch, or a look at the clock before it */
 	int64_t dates_heeded; /* seconds: ends up to here are in force on what is live */
 	struct der_cache *der_cache;
@@ -72,6 +73,11 @@ struct guest {
 struct identity guest_identify(struct guest *guest);
 /* Of the present routes. */
 const struct site *guest_handshake_site(struct guest *guest);
+/* Who asks, as the application is told: behind a trusted proxy the one that it names. `room` holds CLIENT_ROOM. */
+enum { CLIENT_ROOM = 4096 };
+struct span visit_client(const struct visit *visit, char *room);
+/* It passed, but for `visit->watched` it would have been refused, by the rule of this location (NULL: the site's). */
+void visit_note_watched(const struct visit *visit, const char *location);
 /* Prepare visit_lines. NONE, or why this visit cannot be served. */
 enum refusal visit_prepare_lines(struct visit *visit);
 

@@ -4,13 +4,17 @@
 
 #include "base/encode.h"
 #include "base/log.h"
+#include "door/client_kind.h"
 #include "door/der_cache.h"
 #include "door/dialect.h"
 #include "door/door_parts.h"
+#include "door/tally.h"
+#include "event/loop.h"
 #include "http/connection.h"
 #include "wire/http_head.h"
+#include "wire/target.h"
 
-enum { LINES_CEILING = DIALECT_LINES + 16384, FORWARDED_FOR_MOST = 4096 };
+enum { LINES_CEILING = DIALECT_LINES + 16384 };
 
 /* -- identity -- */
 
@@ -132,10 +136,19 @@ static struct span real_ip(const struct routes *routes, struct span list, struct
 	return found;
 }
 
+struct span visit_client(const struct visit *visit, char *room)
+{
+	struct span peer = span_of(visit->guest->ip);
+
+	if (!visit->guest->is_trusted_proxy)
+		return peer;
+	return real_ip(visit->routes, gather_forwarded_for(visit->exchange.request, room, CLIENT_ROOM), peer);
+}
+
 static void add_client(struct visit *visit, struct buffer *out)
 {
 	struct span peer = span_of(visit->guest->ip), list;
-	char room[FORWARDED_FOR_MOST];
+	char room[CLIENT_ROOM];
 
 	if (!visit->guest->is_trusted_proxy) {
 		add_line(out, SPAN("X-Real-IP"), peer);
@@ -237,6 +250,25 @@ void visit_drop_lines(struct exchange *exchange)
 
 	guest->lines_hold = false;
 	buffer_release(&guest->lines);
+}
+
+/* -- watching -- */
+
+__attribute__((noinline)) void visit_note_watched(const struct visit *visit, const char *location)
+{
+	const struct guest *guest = visit->guest;
+	const struct field *said = head_find(visit->exchange.request, FIELD_USER_AGENT);
+	char room[CLIENT_ROOM];
+	struct tally_event event = {.site = visit->site->name,
+				    .location = location,
+				    .path = visit->exchange.target->path,
+				    .client = visit_client(visit, room),
+				    .code = refusal_row(visit->watched)->code,
+				    .client_kind = client_kind_find(said ? said->value : SPAN("")),
+				    .device = guest->is_found ? guest->standing.device : NULL,
+				    .now = loop_now(guest->door->loop)->wall / SECONDS(1)};
+
+	tally_add(guest->door->tally, &event);
 }
 
 void visit_facts(struct exchange *exchange, struct visit_facts *out)

@@ -160,18 +160,19 @@ static enum refusal refusal_of_verdict(enum verdict verdict, enum who who)
 
 static enum refusal judge(const struct door *door, const struct site *site,
 			  const struct identity *who, struct span path, struct span other,
-			  enum refusal *watched)
+			  enum refusal *watched, const char **location)
 {
 	struct judgement judgement = policy_decide(site->policy, path, other, who, door->roster,
 						   loop_now(door->loop)->wall / SECONDS(1));
 	enum refusal why = refusal_of_verdict(judgement.verdict, who->who);
 
 	*watched = judgement.passes ? why : REFUSAL_NONE;
+	*location = judgement.location;
 	return judgement.passes ? REFUSAL_NONE : why;
 }
 
 /* Apart, because few paths need so much stack. */
-static __attribute__((noinline)) enum refusal judge_both_readings(struct visit *visit)
+static __attribute__((noinline)) enum refusal judge_both_readings(struct visit *visit, const char **location)
 {
 	const struct target *target = visit->exchange.target;
 	char room[PATH_ROOM];
@@ -180,7 +181,7 @@ static __attribute__((noinline)) enum refusal judge_both_readings(struct visit *
 	if (target_other_reading(target, room, sizeof room, &other, NULL) != OK)
 		return REFUSAL_BAD_REQUEST;
 	return judge(visit->guest->door, visit->site, &visit->who, target->path, other,
-		     &visit->watched);
+		     &visit->watched, location);
 }
 
 /* -- the rooms -- */
@@ -208,16 +209,19 @@ static int limit(struct visit *visit)
 static int authorize(struct visit *visit)
 {
 	const struct target *target = visit->exchange.target;
+	const char *location;
 	enum refusal why;
 
 	why = find_site(visit->guest, visit->exchange.request->host, &visit->site);
 	if (why != REFUSAL_NONE)
 		return deny(visit, why);
 	if (target_is_ambiguous(target))
-		why = judge_both_readings(visit);
+		why = judge_both_readings(visit, &location);
 	else
 		why = judge(visit->guest->door, visit->site, &visit->who, target->path, SPAN(""),
-			    &visit->watched);
+			    &visit->watched, &location);
+	if (visit->watched != REFUSAL_NONE)
+		visit_note_watched(visit, location);
 	return why == REFUSAL_NONE ? ROOM_SERVE : deny(visit, why);
 }
 
@@ -291,10 +295,12 @@ static enum refusal judge_again_by(struct visit *visit, struct span host, struct
 	struct identity who = guest_identify(visit->guest);
 	const struct site *site;
 	enum refusal why, watched;
+	const char *location;
 
 	why = find_site(visit->guest, host, &site);
 	return why != REFUSAL_NONE ? why
-				   : judge(visit->guest->door, site, &who, path, other, &watched);
+				   : judge(visit->guest->door, site, &who, path, other, &watched,
+						 &location);
 }
 
 static __attribute__((noinline)) enum refusal judge_again_ambiguous(struct visit *visit)

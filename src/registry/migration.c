@@ -38,6 +38,12 @@ static const struct migration steps_of_this_program[] = {
 	 "CREATE TABLE deed (key BLOB PRIMARY KEY, asked BLOB NOT NULL, question TEXT NOT NULL,"
 	 " subject BLOB NOT NULL, at BIGINT NOT NULL);"
 	 "CREATE INDEX deed_at ON deed (at);"},
+	{2,
+	 "CREATE TABLE watched (key BLOB PRIMARY KEY, site TEXT NOT NULL, location TEXT NOT NULL, path TEXT NOT NULL,"
+	 " source TEXT NOT NULL, client TEXT NOT NULL, code TEXT NOT NULL, device BLOB, times BIGINT NOT NULL,"
+	 " first_at BIGINT NOT NULL, last_at BIGINT NOT NULL);"
+	 "CREATE INDEX watched_source ON watched (site, source);"
+	 "CREATE INDEX watched_last_at ON watched (last_at, key);"},
 };
 
 const struct migration *migration_steps(size_t *count)

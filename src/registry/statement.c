@@ -72,6 +72,24 @@ static const char *const texts[STATEMENT_COUNT] = {
 	[DEED_FIND] = "SELECT asked, question, subject, at FROM deed WHERE key = ?1",
 	[DEED_EXPIRE] = "DELETE FROM deed WHERE at < ?1",
 
+	[WATCHED_ADD] = "INSERT INTO watched (key, site, location, path, source, client, code, device, times, first_at, "
+			"last_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+	[WATCHED_COUNT] = "UPDATE watched SET times = times + ?2, last_at = CASE WHEN last_at > ?3 THEN last_at ELSE ?3 "
+			  "END WHERE key = ?1",
+	[WATCHED_OF_SOURCE] = "SELECT count(*) FROM watched WHERE site = ?1 AND source = ?2",
+	[WATCHED_TOTAL] = "SELECT count(*) FROM watched",
+	[WATCHED_TRIM] = "DELETE FROM watched WHERE key IN (SELECT key FROM watched ORDER BY last_at, key LIMIT ?1)",
+	[WATCHED_LIST] = "SELECT key, site, location, path, source, client, code, device, times, first_at, last_at "
+			 "FROM watched WHERE key > ?1 AND last_at >= ?2 AND (?3 = '' OR site = ?3) "
+			 "ORDER BY key LIMIT ?4",
+	[WATCHED_RESET] = "DELETE FROM watched WHERE ?1 = '' OR site = ?1",
+	[ATTENDANCE_LIST] = "SELECT person.name, person.name_key, person.groups, "
+			    "(SELECT count(*) FROM device WHERE device.person = person.id AND device.state = 'active'), "
+			    "(SELECT max(seen.at) FROM device JOIN seen ON seen.device = device.id "
+			    "WHERE device.person = person.id AND device.state = 'active') "
+			    "FROM person WHERE person.name_key > ?1 AND person.state = 'active' "
+			    "ORDER BY person.name_key LIMIT ?2",
+
 	[COUNT_ALL] = "SELECT (SELECT count(*) FROM person WHERE state <> 'removed'), "
 		      "(SELECT count(*) FROM device WHERE state <> 'revoked'), "
 		      "(SELECT count(*) FROM certificate WHERE state <> 'revoked'), "

@@ -26,6 +26,7 @@
 #include "serve/role.h"
 #include "serve/sandbox.h"
 #include "serve/settings.h"
+#include "serve/watch_report.h"
 #include "shm/roster.h"
 #include "shm/scoreboard.h"
 #include "shm/session_store.h"
@@ -61,6 +62,7 @@ struct gateway {
 	struct channel *authority; /* NULL while it is away */
 	struct gate gates[PLAN_LISTEN_MOST];
 	struct timer minute, ending;
+	struct watch_report watched;
 	int64_t end_at; /* once it is stopping */
 	bool is_ready;
 };
@@ -525,6 +527,7 @@ static void stop(struct gateway *gateway)
 	if (gateway->street)
 		http_host_drain(street_host(gateway->street));
 	metrics_gate_end(gateway->metrics);
+	watch_report_hurry(&gateway->watched);
 	gateway->end_at = now + SECONDS(DRAIN_SECONDS);
 	timer_set(loop_timers(gateway->post.loop), &gateway->ending, now);
 }
@@ -612,6 +615,7 @@ static enum status start(struct gateway *gateway, int argc, char **argv, struct 
 	door_fill_host(gateway->door, &gateway->host);
 	TRY(http_host_init(&gateway->host, err));
 	timer_init(&gateway->ending, on_ending);
+	watch_report_start(&gateway->watched, gateway->post.loop, door_tally(gateway->door), &gateway->authority);
 	timer_init(&gateway->minute, on_minute);
 	timer_set(loop_timers(gateway->post.loop), &gateway->minute,
 		  loop_now(gateway->post.loop)->mono + SECONDS(60));
@@ -632,6 +636,7 @@ int gateway_role(int argc, char **argv)
 	loop_run(gateway.post.loop);
 	/* The rest of what connections and relays posted. */
 	timer_stop(&gateway.minute);
+	watch_report_stop(&gateway.watched);
 	channel_free(gateway.authority);
 	(void)loop_turn(gateway.post.loop, 0);
 	http_host_release(&gateway.host);

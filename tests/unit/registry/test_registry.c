@@ -553,10 +553,11 @@ static void a_newer_schema_is_refused(void **state)
 
 static void an_older_schema_is_copied_and_brought_up_to_date(void **state)
 {
-	struct migration steps[3] = {{0}, {2, "CREATE TABLE invitation (code BLOB PRIMARY KEY)"},
-				     {3, "CREATE TABLE broken (x) nonsense;"}};
+	struct migration steps[3] = {{0}, {0, "CREATE TABLE coming (code BLOB PRIMARY KEY)"},
+				     {0, "CREATE TABLE broken (x) nonsense;"}};
+	int newest;
 	struct registry *registry = fresh();
-	char copy[160];
+	char copy[160], failed[32];
 	sqlite3 *db = NULL;
 	size_t count;
 	struct error err;
@@ -564,14 +565,18 @@ static void an_older_schema_is_copied_and_brought_up_to_date(void **state)
 	(void)state;
 	registry_free(registry);
 	steps[0] = migration_steps(&count)[0];
+	newest = migration_steps(&count)[count - 1].version;
+	steps[1].version = newest + 1;
+	steps[2].version = newest + 2;
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	FINE(migration_run(db, path, steps, 2, &err));
-	snprintf(copy, sizeof copy, "%s.before-2", path);
+	snprintf(copy, sizeof copy, "%s.before-%d", path, newest + 1);
 	assert_int_equal(access(copy, F_OK), 0);
 	FINE(migration_run(db, path, steps, 2, &err));
 	/* A step that fails leaves the schema before it. */
 	assert_int_equal(migration_run(db, path, steps, 3, &err), FAILED);
-	assert_non_null(strstr(err.text, "schema 3"));
+	snprintf(failed, sizeof failed, "schema %d", newest + 2);
+	assert_non_null(strstr(err.text, failed));
 	FINE(migration_run(db, path, steps, 2, &err));
 	sqlite3_close(db);
 }
