@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "stream/socket.h"
 
@@ -91,6 +92,13 @@ static enum status plain_finish(struct stream *stream)
 	return stream_linger(stream);
 }
 
+static void plain_end_writing(struct stream *stream)
+{
+	if (!stream->fin_sent)
+		(void)shutdown(stream->source.fd, SHUT_WR);
+	stream->fin_sent = true;
+}
+
 static bool plain_has_pending(const struct stream *stream)
 {
 	return stream->fed || stream->failure || stream->ended || !stream->drained;
@@ -113,6 +121,7 @@ static const struct stream_ops plain_ops = {
 	.write = plain_write,
 	.flush = plain_flush,
 	.finish = plain_finish,
+	.end_writing = plain_end_writing,
 	.has_pending = plain_has_pending,
 	.secure = plain_secure,
 	.release = plain_release,

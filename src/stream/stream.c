@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <openssl/err.h>
+#include <openssl/x509_vfy.h>
 
 #include "stream/socket.h"
 
@@ -168,6 +169,12 @@ static void run_freeing(struct task *task)
 	stream->ops->release(stream);
 }
 
+void stream_end_writing(struct stream *stream)
+{
+	if (stream->ops->end_writing)
+		stream->ops->end_writing(stream);
+}
+
 void stream_free(struct stream *stream)
 {
 	if (!stream || stream->freed)
@@ -251,6 +258,10 @@ void stream_explain(const struct stream *stream, struct error *err)
 		break;
 	case STREAM_IN_CLEAR:
 		(void)error_refuse(err, "the peer does not speak TLS on a TLS port");
+		break;
+	case STREAM_UNTRUSTED:
+		(void)error_refuse(err, "TLS: the server's certificate is not accepted: %s",
+				   X509_verify_cert_error_string((long)stream->cause));
 		break;
 	case STREAM_BROKEN:
 		(void)error_fail(err, "the stream broke on our side: %s",

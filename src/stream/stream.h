@@ -43,6 +43,7 @@ enum stream_failure {
 	STREAM_GARBLED,    /* TLS: the peer broke the protocol, or answered an alert */
 	STREAM_TURNED_AWAY, /* TLS: no accepted certificate where one is a must; the alert is on its way */
 	STREAM_IN_CLEAR,   /* TLS: the first bytes are not TLS; see tls_stream_clear_bytes */
+	STREAM_UNTRUSTED,  /* TLS, towards a server: its certificate is not accepted, for the reason that `cause` names */
 	STREAM_BROKEN,     /* our side: memory, descriptor, library */
 };
 
@@ -57,6 +58,8 @@ struct stream_ops {
 	enum status (*flush)(struct stream *stream);
 	/* Flush, close_notify, FIN, then drop what comes until the peer ends too. */
 	enum status (*finish)(struct stream *stream);
+	/* Our end of it, for the peer to hear; reading goes on. NULL: nothing to tell. */
+	void (*end_writing)(struct stream *stream);
 	/* A read may give something, or the end, without a new edge. */
 	bool (*has_pending)(const struct stream *stream);
 	/* Drive the handshake; plain: OK at once. */
@@ -86,7 +89,7 @@ struct stream {
 	bool unheard;                  /* a write failed: what the peer said before it is still to be read */
 	bool fin_sent;
 	bool freed, was_reset;         /* by its owner; the memory goes at the end of the turn */
-	unsigned long cause;           /* errno, or OpenSSL's code when failure is STREAM_GARBLED */
+	unsigned long cause;           /* errno; OpenSSL's code for STREAM_GARBLED, X509_V_ERR_ for STREAM_UNTRUSTED */
 };
 
 /* For fillings: before anything else. `fd` is the stream's from now on. Inline so that a filling
@@ -124,6 +127,9 @@ enum { STREAM_FEED_MOST = 16384 };
 MUST_CHECK enum status stream_look_ahead(struct stream *stream, size_t most, struct span *out, struct error *err);
 /* The first `count` of the bytes looked at are not the stream's. */
 void stream_pass(struct stream *stream, size_t count);
+
+/* Nothing more will be written: the peer hears our end behind what was written, and may still speak. */
+void stream_end_writing(struct stream *stream);
 
 /* Closes and frees; unsent bytes are lost. NULL is fine. */
 void stream_free(struct stream *stream);

@@ -12,14 +12,13 @@
 
 enum {
 	CLIENT_CHAIN_MOST = 16384, /* bytes; each certificate costs 76 us to parse before anybody is known */
-	SECURITY_LEVEL = 2,
 };
 
-static const char ciphers[] =
+const char tls_ciphers[] =
 	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
 	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
 	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
-static const char suites[] =
+const char tls_suites[] =
 	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 static const char client_signatures[] =
 	"ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"
@@ -42,14 +41,14 @@ static enum status set_protocol(SSL_CTX *settings, struct error *err)
 					      SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_mode(settings, SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(settings, 1);
-	SSL_CTX_set_security_level(settings, SECURITY_LEVEL);
+	SSL_CTX_set_security_level(settings, TLS_SECURITY_LEVEL);
 	SSL_CTX_set_max_cert_list(settings, CLIENT_CHAIN_MOST);
 	SSL_CTX_set_session_cache_mode(settings, SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_set_timeout(settings, TLS_SESSION_LIFE);
 	if (!SSL_CTX_set_min_proto_version(settings, TLS1_2_VERSION) ||
 	    !SSL_CTX_set_max_proto_version(settings, TLS1_3_VERSION) ||
-	    !SSL_CTX_set_cipher_list(settings, ciphers) || !SSL_CTX_set_ciphersuites(settings, suites) ||
-	    !SSL_CTX_set1_groups_list(settings, "X25519:P-256:P-384") ||
+	    !SSL_CTX_set_cipher_list(settings, tls_ciphers) || !SSL_CTX_set_ciphersuites(settings, tls_suites) ||
+	    !SSL_CTX_set1_groups_list(settings, TLS_GROUPS) ||
 	    !SSL_CTX_set1_client_sigalgs_list(settings, client_signatures) ||
 	    !SSL_CTX_set_max_early_data(settings, 0) ||
 	    /* Tickets are made after the handshake, for those who proved a certificate. */
@@ -60,8 +59,8 @@ static enum status set_protocol(SSL_CTX *settings, struct error *err)
 	return OK;
 }
 
-static enum status use_credentials(SSL_CTX *settings, const struct tls_credentials *credentials,
-				   struct error *err)
+enum status tls_credentials_use(SSL_CTX *settings, const struct tls_credentials *credentials,
+				struct error *err)
 {
 	STACK_OF(X509) *rest = sk_X509_new_null();
 	enum status status = OK;
@@ -120,7 +119,7 @@ static enum status make_settings(const struct tls_context_options *options, cons
 	TRY(set_protocol(settings, err));
 	for (i = 0; i < 2; i++)
 		if (site->credentials[i])
-			TRY(use_credentials(settings, site->credentials[i], err));
+			TRY(tls_credentials_use(settings, site->credentials[i], err));
 	TRY(name_authorities(settings, options, err));
 	tls_handshake_teach(settings);
 	*out = settings;

@@ -21,6 +21,14 @@ struct tls_credentials {
 	struct key *key;
 };
 
+/* What is spoken, on either side. */
+extern const char tls_ciphers[], tls_suites[];
+#define TLS_GROUPS "X25519:P-256:P-384"
+enum { TLS_SECURITY_LEVEL = 2 };
+
+MUST_CHECK enum status tls_credentials_use(SSL_CTX *settings, const struct tls_credentials *credentials,
+					   struct error *err);
+
 /* Where a name leads. */
 struct tls_place {
 	uint32_t number;

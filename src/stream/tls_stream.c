@@ -10,6 +10,8 @@
 
 #include "stream/outbox.h"
 #include "stream/socket.h"
+#include "stream/tls_client.h"
+#include "stream/tls_greeting.h"
 #include "stream/tls_handshake.h"
 
 enum {
@@ -28,13 +30,15 @@ struct tls_stream {
 	struct stream stream;
 	SSL *ssl;
 	struct outbox outbox;
-	struct tls_handshake shake;
+	struct tls_handshake shake;   /* as a server */
+	struct tls_greeting greeting; /* as a client, and then only */
 	struct task flushing;
 	char *clear; /* what came in place of TLS */
 	uint32_t clear_size;
 	uint32_t allowance; /* of the read call under way, bytes off the wire */
 	uint8_t phase;
 	bool begun;   /* the first byte was seen */
+	bool is_client;
 	bool bulk;    /* OpenSSL reads by 64 KB */
 	bool stinted; /* the allowance ended a read, not the kernel */
 };
@@ -199,6 +203,8 @@ static enum status judge(struct tls_stream *tls, int result)
 		return stream_fail(stream, stream->failure, 0);
 	if (what == SSL_ERROR_ZERO_RETURN)
 		return OK;
+	if (tls->greeting.distrust)
+		return stream_fail(stream, STREAM_UNTRUSTED, (unsigned long)tls->greeting.distrust);
 	if (stream->ended)
 		return stream_fail(stream, STREAM_CUT, code);
 	if (code && (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE ||
@@ -251,12 +257,15 @@ static enum status tls_secure(struct stream *stream)
 		(void)outbox_push(&tls->outbox);
 		return status;
 	}
-	if (tls_handshake_settle(&tls->shake, tls->ssl) != OK) {
+	status = tls->is_client ? tls_greeting_settle(&tls->greeting, tls->ssl)
+				: tls_handshake_settle(&tls->shake, tls->ssl);
+	if (status != OK) {
 		(void)stream_fail(stream, STREAM_GARBLED, 0);
 		return refuse(tls);
 	}
 	tls->phase = SECURED;
-	give_ticket(tls);
+	if (!tls->is_client)
+		give_ticket(tls);
 	/* OpenSSL lets the handshake's buffers go only with the first record of data. */
 	(void)SSL_free_buffers(tls->ssl);
 	return outbox_push(&tls->outbox) == REFUSED ? refuse(tls) : OK;
@@ -417,6 +426,19 @@ static enum status tls_finish(struct stream *stream)
 	return stream_linger(stream);
 }
 
+/* No FIN: it would overtake what the kernel has not taken yet. */
+static void tls_end_writing(struct stream *stream)
+{
+	struct tls_stream *tls = tls_of(stream);
+
+	if (tls->phase != SECURED || stream->failure)
+		return;
+	tls->phase = CLOSED;
+	if (SSL_shutdown(tls->ssl) < 0)
+		ERR_clear_error();
+	(void)tls_flush(stream);
+}
+
 static void tls_on_edge(struct stream *stream)
 {
 	struct tls_stream *tls = tls_of(stream);
@@ -431,8 +453,12 @@ static void tls_release(struct stream *stream)
 
 	task_cancel(&tls->flushing);
 	outbox_release(&tls->outbox);
+	/* Else OpenSSL takes the session for spoilt when the server ended without a word. */
+	if (tls->is_client && tls->phase != SHAKING)
+		SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(tls->ssl);
-	tls_handshake_release(&tls->shake);
+	if (!tls->is_client)
+		tls_handshake_release(&tls->shake);
 	free(tls->clear);
 	free(tls);
 }
@@ -443,22 +469,18 @@ static const struct stream_ops tls_ops = {
 	.write = tls_write,
 	.flush = tls_flush,
 	.finish = tls_finish,
+	.end_writing = tls_end_writing,
 	.has_pending = tls_has_pending,
 	.secure = tls_secure,
 	.on_edge = tls_on_edge,
 	.release = tls_release,
 };
 
-enum status tls_stream_new(int fd, struct tls_context *context, struct stream **out, struct error *err)
+/* `tls` has its `ssl`, or none for want of memory; on failure it goes. */
+static enum status equip(struct tls_stream *tls, int fd, struct error *err)
 {
-	struct tls_stream *tls = calloc(1, sizeof *tls);
-	BIO *bio = NULL;
+	BIO *bio = tls->ssl && bio_method() ? BIO_new(bio_method()) : NULL;
 
-	if (!tls)
-		return error_fail(err, "no memory for a TLS stream");
-	tls->ssl = SSL_new(context->base);
-	if (tls->ssl && bio_method())
-		bio = BIO_new(bio_method());
 	if (!bio) {
 		ERR_clear_error();
 		SSL_free(tls->ssl);
@@ -468,15 +490,50 @@ enum status tls_stream_new(int fd, struct tls_context *context, struct stream **
 	BIO_set_data(bio, tls);
 	BIO_set_init(bio, 1);
 	SSL_set_bio(tls->ssl, bio, bio);
-	SSL_set_app_data(tls->ssl, &tls->shake);
-	SSL_set_accept_state(tls->ssl);
 	stream_init(&tls->stream, &tls_ops, fd);
 	outbox_init(&tls->outbox, &tls->stream);
 	task_init(&tls->flushing, run_flushing);
-	tls->shake.context = tls_context_share(context);
 	tls->allowance = HANDSHAKE_MOST;
+	return OK;
+}
+
+enum status tls_stream_new(int fd, struct tls_context *context, struct stream **out, struct error *err)
+{
+	struct tls_stream *tls = calloc(1, sizeof *tls);
+
+	if (!tls)
+		return error_fail(err, "no memory for a TLS stream");
+	tls->ssl = SSL_new(context->base);
+	if (equip(tls, fd, err) != OK)
+		return FAILED;
+	SSL_set_app_data(tls->ssl, &tls->shake);
+	SSL_set_accept_state(tls->ssl);
+	tls->shake.context = tls_context_share(context);
 	*out = &tls->stream;
 	return OK;
+}
+
+enum status tls_stream_connect(int fd, struct tls_client *client, struct stream **out, struct error *err)
+{
+	struct tls_stream *tls = calloc(1, sizeof *tls);
+
+	if (!tls)
+		return error_fail(err, "no memory for a TLS stream");
+	tls->ssl = tls_greeting_begin(&tls->greeting, client);
+	if (equip(tls, fd, err) != OK)
+		return FAILED;
+	tls->is_client = tls->begun = true;
+	*out = &tls->stream;
+	return OK;
+}
+
+void tls_stream_server(const struct stream *stream, struct tls_server_facts *out)
+{
+	const struct tls_stream *tls = tls_of(stream);
+
+	*out = (struct tls_server_facts){.resumed = SSL_session_reused(tls->ssl),
+					 .version = SSL_get_version(tls->ssl),
+					 .cipher = SSL_get_cipher_name(tls->ssl)};
 }
 
 void tls_stream_peer(const struct stream *stream, struct tls_peer *out)
