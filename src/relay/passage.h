@@ -49,6 +49,7 @@ struct relay_worker {
 	struct score_page *score; /* NULL: nothing is counted */
 	struct slabs passages, tunnels, kept, bulk;
 	unsigned bulk_users, relays;
+	const struct dialler *dialler;
 	struct head answer;               /* for the time of one read */
 	char receive[RELAY_RECEIVE_SIZE]; /* for the time of one handler, as are these */
 	char head[RELAY_HEAD_SIZE];

@@ -115,6 +115,8 @@ bool passage_send(struct passage *passage)
 	if (!passage->is_written && !write_head(passage))
 		return false;
 	status = write_some(passage, &moved);
+	if (moved > 0 && stream_flush(passage->lease->stream) == REFUSED)
+		status = REFUSED;
 	if (status != OK && status != AGAIN) {
 		/* Its answer may lie there already; if not, reading will say what happened. */
 		passage->is_deaf = true;

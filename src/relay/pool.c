@@ -6,15 +6,22 @@
 #include <unistd.h>
 
 #include "event/loop.h"
+#include "relay/dialler.h"
 #include "relay/upstream.h"
 #include "stream/dial.h"
 #include "stream/plain_stream.h"
+#include "stream/tls_client.h"
 
-enum lease_state { DIALLING, IDLE, LENT };
+enum lease_state {
+	DIALLING, /* with a stream: TLS is being agreed on */
+	IDLE,
+	LENT,
+};
 
 struct pool {
 	struct loop *loop;
 	struct upstream *upstream;
+	const struct dialler *dialler;
 	struct link idle; /* the last one given back first */
 	struct link lent, dialling;
 	struct link waits; /* struct pool_wait.queued, the first to be served first */
@@ -34,8 +41,8 @@ static int64_t now_of(const struct pool *pool)
 	return loop_now(pool->loop)->mono;
 }
 
-enum status pool_new(struct loop *loop, struct upstream *upstream, struct pool **out,
-		     struct error *err)
+enum status pool_new(struct loop *loop, struct upstream *upstream, const struct dialler *dialler,
+		     struct pool **out, struct error *err)
 {
 	struct pool *pool = calloc(1, sizeof *pool);
 
@@ -43,6 +50,7 @@ enum status pool_new(struct loop *loop, struct upstream *upstream, struct pool *
 		return error_fail(err, "no memory for the connections to %s", upstream->name);
 	pool->loop = loop;
 	pool->upstream = upstream;
+	pool->dialler = dialler;
 	list_init(&pool->idle);
 	list_init(&pool->lent);
 	list_init(&pool->dialling);
@@ -64,6 +72,15 @@ static void free_if_over(struct pool *pool)
 		loop_post(pool->loop, &pool->freeing);
 }
 
+static void stop_dialling(struct lease *lease)
+{
+	if (lease->ticket)
+		lease->pool->dialler->cancel(lease->pool->dialler->arg, lease->ticket);
+	dial_cancel(lease->dial);
+	lease->ticket = NULL;
+	lease->dial = NULL;
+}
+
 /* The memory goes too; the stream's own callbacks do not come any more. */
 static void lease_end(struct lease *lease)
 {
@@ -82,7 +99,10 @@ static void lease_end(struct lease *lease)
 	}
 	list_remove(&lease->in_pool);
 	timer_stop(&lease->timer);
-	dial_cancel(lease->dial);
+	stop_dialling(lease);
+	/* TLS says goodbye, and does not wait for the answer. */
+	if (lease->stream && pool->upstream->is_secure && lease->stream->failure == STREAM_WELL)
+		(void)!stream_finish(lease->stream);
 	stream_free(lease->stream);
 	free(lease);
 }
@@ -182,14 +202,27 @@ static void idle_ready(struct lease *lease)
 		lease_end(lease);
 }
 
+static void agree(struct lease *lease);
+static void connect_fails(struct lease *lease, enum status status, const struct error *reason);
+
 static void stream_ready(void *owner)
 {
 	struct lease *lease = owner;
 
 	if (lease->state == LENT)
 		lease->on_ready(lease);
-	else
+	else if (lease->state == IDLE)
 		idle_ready(lease);
+	else
+		agree(lease);
+}
+
+static void agree_late(struct lease *lease)
+{
+	struct error err;
+
+	(void)error_refuse(&err, "%s: TLS was not agreed on in time", lease->pool->upstream->name);
+	connect_fails(lease, REFUSED, &err);
 }
 
 static void lease_timer(struct timer *timer)
@@ -202,8 +235,10 @@ static void lease_timer(struct timer *timer)
 		timer_set(loop_timers(lease->pool->loop), timer, lease->deadline);
 	else if (lease->state == LENT)
 		lease->on_late(lease);
-	else
+	else if (lease->state == IDLE)
 		lease_end(lease);
+	else
+		agree_late(lease);
 }
 
 void lease_deadline(struct lease *lease, int64_t mono)
@@ -256,45 +291,92 @@ static enum status dial_next(struct lease *lease, struct error *err)
 	if (!to)
 		return error_refuse(err, "%s: its name has no address yet", pool->upstream->name);
 	lease->tries++;
+	lease->to = *to;
+	lease->generation = pool->upstream->generation;
+	if (to->any.sa_family == AF_UNIX && pool->dialler)
+		return pool->dialler->start(pool->dialler->arg, to, lease->deadline, dialled, lease,
+					    &lease->ticket, err);
 	return dial_start(pool->loop, to, lease->deadline, dialled, lease, &lease->dial, err);
 }
 
 static enum status open_stream(struct lease *lease, int fd, struct error *err)
 {
-	if (plain_stream_new(fd, &lease->stream, err) != OK) {
+	struct tls_client *client = lease->pool->upstream->client;
+	enum status status = client ? tls_stream_connect(fd, client, &lease->stream, err)
+				    : plain_stream_new(fd, &lease->stream, err);
+
+	if (status != OK) {
 		close(fd);
 		return FAILED;
 	}
 	return stream_start(lease->stream, lease->pool->loop, stream_ready, lease, err);
 }
 
-static void dialled(void *arg, enum status status, int fd, const struct error *reason)
+static void is_made(struct lease *lease)
 {
-	struct lease *lease = arg;
 	struct pool *pool = lease->pool;
-	struct error err = {.text = ""};
 
-	lease->dial = NULL;
-	if (status == OK && open_stream(lease, fd, &err) == OK) {
-		pool->figures.made++;
-		pool->upstream->figures.connects++;
-		pool->upstream->figures.connect_time += (uint64_t)(now_of(pool) - lease->born);
-		pool->figures.dialling--;
-		lease->born = now_of(pool);
-		place(lease);
-		return;
-	}
+	pool->figures.made++;
+	pool->upstream->figures.connects++;
+	pool->upstream->figures.connect_time += (uint64_t)(now_of(pool) - lease->born);
+	pool->figures.dialling--;
+	lease->born = now_of(pool);
+	lease->deadline = INT64_MAX;
+	place(lease);
+}
+
+/* By this address; there may be another one. */
+static void connect_fails(struct lease *lease, enum status status, const struct error *reason)
+{
+	struct pool *pool = lease->pool;
+	struct error unused;
+
 	if (status == REFUSED) {
 		upstream_next_address(pool->upstream);
-		if (lease->tries < pool->upstream->addresses_count &&
-		    now_of(pool) < lease->deadline && dial_next(lease, &err) == OK)
+		stream_free(lease->stream);
+		lease->stream = NULL;
+		if (lease->tries < pool->upstream->addresses_count && now_of(pool) < lease->deadline &&
+		    dial_next(lease, &unused) == OK)
 			return;
 	}
 	pool->figures.failed++;
 	lease_end(lease);
-	refuse_first(pool, status == REFUSED ? POOL_UNREACHABLE : POOL_OURS,
-		     status == OK ? &err : reason);
+	refuse_first(pool, status == REFUSED ? POOL_UNREACHABLE : POOL_OURS, reason);
 	staff(pool);
+}
+
+/* The handshake, as far as it goes now. */
+static void agree(struct lease *lease)
+{
+	enum status status = stream_secure(lease->stream);
+	struct error err;
+
+	if (status == AGAIN)
+		return;
+	if (status == OK) {
+		is_made(lease);
+		return;
+	}
+	stream_explain(lease->stream, &err);
+	error_context(&err, "%s", lease->pool->upstream->name);
+	connect_fails(lease, status, &err);
+}
+
+static void dialled(void *arg, enum status status, int fd, const struct error *reason)
+{
+	struct lease *lease = arg;
+	struct error err;
+
+	lease->dial = NULL;
+	lease->ticket = NULL;
+	if (status != OK) {
+		connect_fails(lease, status, reason);
+	} else if (open_stream(lease, fd, &err) != OK) {
+		connect_fails(lease, FAILED, &err);
+	} else {
+		lease_deadline(lease, lease->deadline);
+		agree(lease);
+	}
 }
 
 static enum status dial_new(struct pool *pool, struct error *err)
@@ -341,12 +423,41 @@ static void staff(struct pool *pool)
 	}
 }
 
-/* A byte or the end is there already, though no edge has come yet. */
+/* A byte or the end is there already, though no edge has come yet. TLS may have had something to say to itself. */
 static bool is_stale(const struct lease *lease)
 {
 	struct pollfd asked = {.fd = lease->stream->source.fd, .events = POLLIN | POLLRDHUP};
+	size_t got;
+	char byte;
 
-	return poll(&asked, 1, 0) != 0;
+	if (poll(&asked, 1, 0) == 0)
+		return false;
+	lease->stream->drained = false;
+	return !lease->pool->upstream->is_secure || asked.revents & POLLRDHUP ||
+	       stream_read(lease->stream, &byte, 1, &got) != AGAIN;
+}
+
+/* One of the addresses that the upstream has now. */
+static bool is_current(struct lease *lease)
+{
+	const struct upstream *upstream = lease->pool->upstream;
+
+	if (lease->generation == upstream->generation)
+		return true;
+	if (!upstream_serves_at(upstream, &lease->to))
+		return false;
+	lease->generation = upstream->generation;
+	return true;
+}
+
+void pool_heed_addresses(struct pool *pool)
+{
+	LIST_EACH(link, &pool->idle) {
+		struct lease *lease = OWNER_OF(link, struct lease, in_pool);
+
+		if (!is_current(lease))
+			lease_end(lease);
+	}
 }
 
 static struct lease *take_idle(struct pool *pool, enum lease_kind kind)
@@ -428,7 +539,7 @@ void lease_return(struct lease *lease, bool clean)
 
 	assert(lease->state == LENT);
 	if (!clean || pool->is_ending || lease->is_apart || lease->keep <= 0 ||
-	    pool->upstream->limits.idle_most == 0 ||
+	    pool->upstream->limits.idle_most == 0 || !is_current(lease) ||
 	    now_of(pool) - lease->born >= pool->upstream->limits.age) {
 		lease_end(lease);
 		ended_one(pool);

@@ -5,7 +5,8 @@
  * An idle connection that becomes readable is closed, whatever it has to say:
  * the end of file, or bytes that nobody asked for. Who waits for a connection
  * is served in order, by whichever is made or given back first. `upstream` is
- * the caller's and outlives the pool. Nothing here knows HTTP.
+ * the caller's and outlives the pool. A connection is made when TLS is spoken
+ * on it too, where the upstream wants that. Nothing here knows HTTP.
  */
 #ifndef RELAY_POOL_H
 #define RELAY_POOL_H
@@ -13,11 +14,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/address.h"
 #include "base/error.h"
 #include "base/list.h"
 #include "event/timer.h"
 
 struct dial;
+struct dialler;
 struct lease;
 struct loop;
 struct pool;
@@ -46,8 +49,11 @@ enum lease_kind {
 	LEASE_FRESH,  /* never an idle one: for a second try */
 };
 
-MUST_CHECK enum status pool_new(struct loop *loop, struct upstream *upstream, struct pool **out,
-				struct error *err);
+/* `dialler`: for Unix sockets; outlives the pool; NULL: the pool connects to them itself. */
+MUST_CHECK enum status pool_new(struct loop *loop, struct upstream *upstream, const struct dialler *dialler,
+				struct pool **out, struct error *err);
+/* The upstream has other addresses: connections to those that are gone are used no more. */
+void pool_heed_addresses(struct pool *pool);
 /* Closes idle connections now and lent ones when they come back, then frees itself at a
  * turn's end. Nobody may wait; `upstream` may go at once, unless some are still lent. NULL is fine. */
 void pool_free(struct pool *pool);
@@ -77,6 +83,9 @@ struct lease {
 	int64_t deadline;
 	struct timer timer;
 	struct dial *dial;
+	void *ticket;          /* of the dialler, in place of `dial` */
+	struct address to;
+	unsigned generation;   /* upstream.generation when `to` was last seen to be one of its addresses */
 	struct link in_pool;   /* owner: pool.idle, pool.lent or pool.dialling */
 };
 

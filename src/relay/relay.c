@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "door/refusal.h"
 #include "event/loop.h"
@@ -19,6 +20,7 @@ enum status relay_worker_new(const struct relay_worker_options *options, struct 
 	if (!worker)
 		return error_fail(err, "no memory for the relay's buffers");
 	worker->loop = options->loop;
+	worker->dialler = options->dialler;
 	worker->score = options->score;
 	slabs_init(&worker->passages, sizeof(struct passage), options->exchanges, PASSAGES_KEPT);
 	slabs_init(&worker->tunnels, tunnel_size(), options->tunnels, TUNNELS_KEPT);
@@ -119,16 +121,40 @@ static void relay_end(struct relay *relay)
 {
 	unsigned i;
 
-	for (i = 0; i < relay->count; i++)
+	for (i = 0; i < RELAY_UPSTREAMS; i++) {
 		pool_free(relay->pools[i]);
+		tls_client_free(relay->upstreams[i].client);
+	}
 	relay->worker->relays--;
 	free(relay);
+}
+
+/* One that is https is spoken to with TLS or not at all. */
+static enum status secure(struct upstream *upstream, const struct relay_options *options, struct tls_trust **trust,
+			  struct error *err)
+{
+	const char *name = options->server_name ? options->server_name : upstream->literal;
+	enum status status = OK;
+
+	if (!upstream->is_secure)
+		return OK;
+	if (!options->trust.authorities.size)
+		return error_refuse(err, "https://%s: no certificates are named by which it is to be believed",
+				    upstream->name);
+	if (!*trust)
+		status = tls_trust_new(&options->trust, trust, err);
+	if (status == OK)
+		status = tls_client_new(*trust, span_of(name), &upstream->client, err);
+	if (status != OK)
+		error_context(err, "https://%s", upstream->name);
+	return status;
 }
 
 enum status relay_new(struct relay_worker *worker, const struct relay_options *options,
 		      struct relay **out, struct error *err)
 {
 	struct relay *relay = calloc(1, sizeof *relay);
+	struct tls_trust *trust = NULL;
 	enum status status = OK;
 	size_t i;
 
@@ -144,12 +170,14 @@ enum status relay_new(struct relay_worker *worker, const struct relay_options *o
 		}
 		TRY(upstream_init(&relay->upstreams[i], span_of(options->upstreams[i]),
 				  &options->limits, err));
-		TRY(pool_new(worker->loop, &relay->upstreams[i], &relay->pools[i], err));
+		TRY(secure(&relay->upstreams[i], options, &trust, err));
+		TRY(pool_new(worker->loop, &relay->upstreams[i], worker->dialler, &relay->pools[i], err));
 		relay->count++;
 	}
 	if (relay->count == 0)
 		status = error_refuse(err, "a site needs an upstream");
 done:
+	tls_trust_free(trust);
 	if (status != OK) {
 		relay_end(relay);
 		return status;
@@ -183,6 +211,16 @@ void relay_retire(struct relay *relay)
 const struct service *relay_service(const struct relay *relay)
 {
 	return &relay->service;
+}
+
+void relay_resolve(struct relay *relay, const char *host, const struct address *addresses, size_t count)
+{
+	unsigned i;
+
+	for (i = 0; i < relay->count; i++)
+		if (strcmp(relay->upstreams[i].host, host) == 0 &&
+		    upstream_resolve(&relay->upstreams[i], addresses, count))
+			pool_heed_addresses(relay->pools[i]);
 }
 
 struct upstream *relay_upstream(struct relay *relay, size_t index)

@@ -22,7 +22,9 @@
 
 #include "base/error.h"
 #include "relay/upstream.h"
+#include "stream/tls_client.h"
 
+struct dialler;
 struct loop;
 struct relay;
 struct relay_worker;
@@ -35,6 +37,7 @@ struct relay_worker_options {
 	struct score_page *score; /* NULL: nothing is counted */
 	size_t exchanges; /* at most so many at a time, tunnels apart */
 	size_t tunnels;   /* at most so many at a time */
+	const struct dialler *dialler; /* for Unix sockets; outlives the worker; NULL: by itself */
 };
 MUST_CHECK enum status relay_worker_new(const struct relay_worker_options *options,
 					struct relay_worker **out, struct error *err);
@@ -45,6 +48,9 @@ struct relay_options {
 	/* URLs, NULL behind the last; asked in turn, those that are down are passed over. */
 	char *const *upstreams;
 	struct upstream_limits limits; /* upstream_limits_default() */
+	/* For https:// alone; copied. Without authorities such an upstream is REFUSED. */
+	struct tls_trust_options trust;
+	const char *server_name; /* what their certificates are called; NULL: as the URL's host */
 };
 MUST_CHECK enum status relay_new(struct relay_worker *worker, const struct relay_options *options,
 				 struct relay **out, struct error *err);
@@ -53,7 +59,9 @@ void relay_retire(struct relay *relay);
 
 /* For the route table of door/. Lives as long as the relay. */
 const struct service *relay_service(const struct relay *relay);
-/* For the resolver and `status`. NULL behind the last. */
+/* What `host` resolves to now, for every upstream of that name; connections elsewhere are used no more. */
+void relay_resolve(struct relay *relay, const char *host, const struct address *addresses, size_t count);
+/* For `status` and metrics: standing, figures. NULL behind the last. */
 struct upstream *relay_upstream(struct relay *relay, size_t index);
 
 struct relay_figures {

@@ -150,8 +150,7 @@ static void half_close(struct tunnel *tunnel)
 	struct lease *lease = tunnel->lease;
 
 	tunnel->is_half_closed = true;
-	if (lease->stream->source.fd >= 0)
-		(void)shutdown(lease->stream->source.fd, SHUT_WR);
+	stream_end_writing(lease->stream);
 	lease_deadline(lease,
 		       loop_now(tunnel->relay->worker->loop)->mono + HALF_CLOSED_TIME);
 }
@@ -168,7 +167,7 @@ static void pump_up(struct tunnel *tunnel)
 		enum status status = stream_write_span(tunnel->lease->stream, data, &taken);
 
 		if (status == AGAIN)
-			return;
+			break;
 		if (status != OK) {
 			fail(tunnel, ENDED_FAR_SIDE);
 			return;
@@ -177,10 +176,12 @@ static void pump_up(struct tunnel *tunnel)
 		moved += taken;
 		if (moved >= RELAY_ALLOWANCE && body_waiting(up) > 0) {
 			stream_again(tunnel->lease->stream);
-			return;
+			break;
 		}
 	}
-	if (up->flow == FLOW_FAILED)
+	if (moved > 0 && stream_flush(tunnel->lease->stream) == REFUSED)
+		fail(tunnel, ENDED_FAR_SIDE);
+	else if (up->flow == FLOW_FAILED)
 		fail(tunnel, up->why);
 	else if (body_is_over(up) && !tunnel->is_half_closed)
 		half_close(tunnel);

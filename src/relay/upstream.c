@@ -40,6 +40,8 @@ static void set_host(struct upstream *upstream, const struct url *url)
 	bool is_v6 = url->host.kind == HOST_IPV6;
 
 	upstream->port = url->port;
+	upstream->is_secure = url->scheme == URL_HTTPS;
+	snprintf(upstream->literal, sizeof upstream->literal, "%s", url->host.text);
 	snprintf(upstream->name, sizeof upstream->name, "%s%s%s:%u", is_v6 ? "[" : "",
 		 url->host.text, is_v6 ? "]" : "", url->port);
 	if (url->host.kind == HOST_DNS) {
@@ -59,9 +61,6 @@ enum status upstream_init(struct upstream *upstream, struct span text,
 	enum status status;
 
 	TRY(url_parse(text, &url, err));
-	if (url.scheme == URL_HTTPS)
-		return error_refuse(err, "upstream: \"%.*s\": an upstream is spoken to without TLS; "
-				    "write http://HOST:PORT or unix:/PATH", SPAN_PRINT(text));
 	*upstream = (struct upstream){.limits = *limits};
 	if (url.scheme == URL_UNIX)
 		TRY(set_unix(upstream, url.path, err));
@@ -78,20 +77,57 @@ bool upstream_has_address(const struct upstream *upstream)
 	return upstream->addresses_count > 0;
 }
 
-void upstream_resolve(struct upstream *upstream, const struct address *addresses, size_t count)
+static bool is_same(const struct address *a, const struct address *b)
 {
+	return a->any.sa_family == b->any.sa_family &&
+	       (a->any.sa_family == AF_UNIX ? strcmp(a->un.sun_path, b->un.sun_path) == 0
+					    : address_is_same_host(a, b) && address_port(a) == address_port(b));
+}
+
+static const struct address *find(const struct upstream *upstream, const struct address *address)
+{
+	unsigned i;
+
+	for (i = 0; i < upstream->addresses_count; i++)
+		if (is_same(&upstream->addresses[i], address))
+			return &upstream->addresses[i];
+	return NULL;
+}
+
+bool upstream_serves_at(const struct upstream *upstream, const struct address *address)
+{
+	return find(upstream, address) != NULL;
+}
+
+bool upstream_resolve(struct upstream *upstream, const struct address *addresses, size_t count)
+{
+	struct upstream before = *upstream;
+	const struct address *now;
+	bool is_new = false;
 	size_t i;
 
 	if (count == 0)
-		return;
+		return false;
 	if (count > UPSTREAM_ADDRESSES)
 		count = UPSTREAM_ADDRESSES;
 	for (i = 0; i < count; i++) {
 		upstream->addresses[i] = addresses[i];
 		address_set_port(&upstream->addresses[i], upstream->port);
+		is_new |= !find(&before, &upstream->addresses[i]);
 	}
 	upstream->addresses_count = (unsigned)count;
 	upstream->next_address = 0;
+	if (before.addresses_count) {
+		now = find(upstream, upstream_address(&before));
+		upstream->next_address = now ? (unsigned)(now - upstream->addresses) : 0;
+	}
+	for (i = 0; i < before.addresses_count; i++)
+		is_new |= !find(upstream, &before.addresses[i]);
+	if (!is_new)
+		return false;
+	upstream->generation++;
+	upstream->down_until = 0; /* what was down was elsewhere: due for a trial */
+	return true;
 }
 
 const struct address *upstream_address(const struct upstream *upstream)

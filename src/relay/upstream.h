@@ -2,11 +2,11 @@
  * upstream - one application server that requests are relayed to: where it
  * is, how long we wait for it, and how it has behaved.
  *
- * An upstream is a URL of the config, http://HOST[:PORT] or unix:/PATH. It is
- * reachable once it has addresses: a URL with an IP literal or a Unix socket
- * has them from its init; a name gets them by upstream_resolve, from the
- * config's checker today and from a resolver process as soon as there is one.
- * Nothing here asks DNS, opens a socket or keeps time.
+ * An upstream is a URL of the config: http://HOST[:PORT], https://HOST[:PORT]
+ * or unix:/PATH. It is reachable once it has addresses: a URL with an IP
+ * literal or a Unix socket has them from its init; a name gets them by
+ * upstream_resolve, at first from the config's checker and from then on from
+ * the resolver process. Nothing here asks DNS, opens a socket or keeps time.
  *
  * Health is passive, what requests meet: a connection that could not be made,
  * no answer, none in time, garbage. Three in a row take it down; from then on
@@ -26,6 +26,8 @@
 #include "base/error.h"
 #include "base/span.h"
 
+struct tls_client;
+
 enum {
 	UPSTREAM_ADDRESSES = 8,
 	UPSTREAM_NAME_SIZE = 272, /* as shown to people: host, colon, port */
@@ -33,7 +35,7 @@ enum {
 
 /* Times in microseconds. */
 struct upstream_limits {
-	int64_t connect;      /* a connection that is not made by then has failed (502) */
+	int64_t connect;      /* a connection (and TLS) that is not made by then has failed (502) */
 	int64_t first_byte;   /* from the last byte of the request to the first of the answer (504) */
 	int64_t quiet;        /* silence inside a body while we would take bytes; then it is cut */
 	int64_t wait;         /* for a free connection when all are in use (503) */
@@ -55,7 +57,11 @@ struct upstream {
 	unsigned addresses_count, next_address;
 	char name[UPSTREAM_NAME_SIZE]; /* for logs and refusals; terminated */
 	char host[UPSTREAM_NAME_SIZE]; /* what is to be resolved; empty when nothing is */
+	char literal[UPSTREAM_NAME_SIZE]; /* host, name or IP address; empty for a Unix socket */
 	uint16_t port;
+	bool is_secure;            /* https */
+	struct tls_client *client; /* when it is; its owner is who made it */
+	unsigned generation;       /* of its addresses */
 	struct upstream_limits limits;
 	unsigned failures;  /* in a row */
 	unsigned downs;     /* times in a row that it was given up; 0: up */
@@ -73,9 +79,9 @@ MUST_CHECK enum status upstream_init(struct upstream *upstream, struct span url,
 				     const struct upstream_limits *limits, struct error *err);
 /* False: its name has not been resolved yet. */
 bool upstream_has_address(const struct upstream *upstream);
-/* The answer to `host`; ports are the upstream's own. At most UPSTREAM_ADDRESSES are kept; an
- * empty answer keeps what was there. */
-void upstream_resolve(struct upstream *upstream, const struct address *addresses, size_t count);
+/* The answer to `host`; ports are the upstream's own. At most UPSTREAM_ADDRESSES are kept; an empty
+ * answer keeps what was there. True: an address came or went, whatever their order. */
+bool upstream_resolve(struct upstream *upstream, const struct address *addresses, size_t count);
 
 /* The address to try next: the one that worked last, else the one after it. */
 const struct address *upstream_address(const struct upstream *upstream);

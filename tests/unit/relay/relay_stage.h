@@ -233,7 +233,7 @@ static inline void stage_relay(const struct upstream_limits *limits)
 {
 	char url[64];
 	char *upstreams[] = {url, NULL};
-	const struct relay_options options = {upstreams, *limits};
+	const struct relay_options options = {.upstreams = upstreams, .limits = *limits};
 
 	snprintf(url, sizeof url, "http://127.0.0.1:%u", stage.port);
 	assert_int_equal(relay_new(stage.worker, &options, &stage.relay, NULL), OK);

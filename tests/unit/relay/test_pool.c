@@ -133,7 +133,7 @@ static int begin(void **state)
 	limits.waiting_most = 2;
 	snprintf(url, sizeof url, "http://127.0.0.1:%u", s.port);
 	assert_int_equal(upstream_init(&s.upstream, span_of(url), &limits, NULL), OK);
-	assert_int_equal(pool_new(s.loop, &s.upstream, &s.pool, NULL), OK);
+	assert_int_equal(pool_new(s.loop, &s.upstream, NULL, &s.pool, NULL), OK);
 	return 0;
 }
 

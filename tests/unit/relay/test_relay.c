@@ -448,7 +448,7 @@ static void the_other_upstream_is_asked_when_one_refuses(void **state)
 	(void)state;
 	char dead[64], alive[64];
 	char *upstreams[] = {dead, alive, NULL};
-	const struct relay_options options = {upstreams, upstream_limits_default()};
+	const struct relay_options options = {.upstreams = upstreams, .limits = upstream_limits_default()};
 	uint16_t port;
 	int fd = stage_listen(1, &port);
 
@@ -708,13 +708,12 @@ static void bad_upstreams_are_named(void **state)
 	(void)state;
 	char https[] = "https://10.0.0.1", word[] = "http://127.0.0.1:99999";
 	char *tls[] = {https, NULL}, *port[] = {word, NULL}, *none[] = {NULL};
-	struct relay_options options = {tls, upstream_limits_default()};
+	struct relay_options options = {.upstreams = tls, .limits = upstream_limits_default()};
 	struct relay *relay = NULL;
 	struct error err;
 
 	assert_int_equal(relay_new(stage.worker, &options, &relay, &err), REFUSED);
-	assert_string_equal(err.text, "upstream: \"https://10.0.0.1\": an upstream is spoken to without "
-				      "TLS; write http://HOST:PORT or unix:/PATH");
+	assert_string_equal(err.text, "https://10.0.0.1:443: no certificates are named by which it is to be believed");
 	options.upstreams = port;
 	assert_int_equal(relay_new(stage.worker, &options, &relay, &err), REFUSED);
 	assert_has(err.text, "99999");
