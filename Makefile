@@ -26,7 +26,7 @@ O := $(BUILD)/$(FLAVOR)
 ROOMS := serve agent command relay enroll console door authority http access registry \
          stream bridge config event wire pki shm base
 
-PACKAGES := openssl sqlite3 jansson libconfuse libseccomp
+PACKAGES := openssl sqlite3 jansson libconfuse libseccomp libnghttp2
 # A machine without pkg-config can still run check-layers and clean.
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)

@@ -58,6 +58,31 @@ static bool on_lost(void *arg, struct presence_mark *mark, enum refusal why)
 	return end_guest(guest, exactly != REFUSAL_NONE ? exactly : why);
 }
 
+static void log_cut(const struct visit *visit, enum refusal why)
+{
+	char id[EXCHANGE_ID_SIZE];
+
+	exchange_id_text(&visit->exchange, id);
+	log_begin(LOG_INFO, "exchange-ended");
+	log_text("id", span_make(id, EXCHANGE_ID_SIZE - 1));
+	log_text("from", span_of(visit->guest->ip));
+	log_text("why", span_of(refusal_row(why)->code));
+	log_end();
+}
+
+/* Where a rule alone is the reason, and its connection carries others, only the visit ends. */
+static bool end_visit(struct visit *visit, enum refusal why)
+{
+	if (visit->is_ended)
+		return true;
+	if (!exchange_end(&visit->exchange, ENDED_REVOKED))
+		return false;
+	visit->is_ended = true;
+	visit->why = why;
+	log_cut(visit, why);
+	return true;
+}
+
 /* Whoever was let in as somebody must still be somebody; whatever is live must still be allowed. */
 static enum refusal judge_guest(struct guest *guest)
 {
@@ -67,9 +92,10 @@ static enum refusal judge_guest(struct guest *guest)
 	if (was_known && !identity_is_known(&who))
 		return refusal_of_who(who.who);
 	LIST_EACH (it, &guest->visits) {
-		enum refusal why = walk_judge_again(OWNER_OF(it, struct visit, in_guest));
+		struct visit *visit = OWNER_OF(it, struct visit, in_guest);
+		enum refusal why = walk_judge_again(visit);
 
-		if (why != REFUSAL_NONE)
+		if (why != REFUSAL_NONE && !end_visit(visit, why))
 			return why;
 	}
 	return REFUSAL_NONE;

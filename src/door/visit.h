@@ -44,6 +44,7 @@ struct visit {
 	enum refusal watched;     /* passed, but for this it would have been refused */
 	bool is_served;           /* SERVE was reached: judged again when things change */
 	bool is_tunnel;
+	bool is_ended;            /* by a rule that changed, and its connection goes on */
 };
 
 static inline struct visit *visit_of(struct exchange *exchange)

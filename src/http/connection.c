@@ -15,9 +15,9 @@ enum { PLAIN_ANSWER_MOST = 65536 };
 
 static size_t guest_offset(void)
 {
-	size_t aligned = alignof(max_align_t);
+	size_t aligned = alignof(max_align_t), h1 = transport_h1_size(), h2 = transport_h2_size();
 
-	return (transport_h1_size() + aligned - 1) / aligned * aligned;
+	return ((h1 > h2 ? h1 : h2) + aligned - 1) / aligned * aligned;
 }
 
 size_t connection_size(const struct http_host *host)
@@ -267,6 +267,8 @@ static void tell_closed(struct connection *connection)
 		transport->ops->release(transport, connection->why);
 	if (connection->trouble)
 		err = *connection->trouble;
+	else if (connection->blame)
+		(void)error_refuse(&err, "%s", connection->blame);
 	else if (has_failed(connection, transport))
 		stream_explain(connection->stream, &err);
 	free(connection->trouble);
@@ -326,6 +328,11 @@ static void do_work(struct task *task)
 		connection_flush(connection);
 }
 
+void connection_blame(struct connection *connection, const char *text)
+{
+	connection->blame = text;
+}
+
 /* -- reading and writing, for transports -- */
 
 static enum status lose(struct connection *connection)
@@ -363,8 +370,10 @@ static void open_up(struct connection *connection)
 
 	connection->is_secure = connection->is_tls;
 	connection->state = CONNECTION_OPEN;
-	connection->transport = transport_h1_init(connection->rest, connection);
 	set_deadline_in(connection, host->limits.idle_time);
+	connection->transport = span_is(stream_protocol(connection->stream), "h2")
+					? transport_h2_init(connection->rest, connection)
+					: transport_h1_init(connection->rest, connection);
 	if (host->on_secured)
 		host->on_secured(connection);
 	if (connection->state == CONNECTION_OPEN && connection->drains)

@@ -36,6 +36,7 @@ struct connection {
 	enum ending why;     /* from ENDING on */
 	bool is_tls, is_secure, is_proxied;
 	struct error *trouble; /* why the preface was refused; NULL: the stream knows */
+	const char *blame;   /* a text that lasts, or NULL */
 	bool tidies;         /* the posted work includes the transport's tidy */
 	bool drains;
 	bool ends;           /* ENDING: not told to the transport yet */

@@ -202,3 +202,10 @@ void exchange_close_after(struct exchange *exchange)
 {
 	exchange->transport->ops->close_after(exchange);
 }
+
+bool exchange_end(struct exchange *exchange, enum ending why)
+{
+	const struct transport_ops *ops = exchange->transport->ops;
+
+	return ops->end && ops->end(exchange, why);
+}

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/error.h"
 #include "base/list.h"
 #include "base/span.h"
 #include "http/body.h"
@@ -43,7 +44,8 @@ struct exchange {
 	uint64_t id;                   /* unlike any other of this process; text: exchange_id_text */
 	const struct head *request;    /* never NULL; in the head block */
 	const struct target *target;   /* normalised; never NULL; in the head block */
-	struct head_block *block;      /* private to the transport */
+	struct head_block *block;      /* private to the transport, as is the next */
+	void *carrier;
 	struct body up, down;          /* towards the service; towards the client */
 	const struct service *service; /* NULL until the door has chosen */
 	void *service_state;           /* the service's */
@@ -96,5 +98,10 @@ void exchange_trailers(struct exchange *exchange, const struct field *fields, si
 void exchange_flush(struct exchange *exchange);
 /* After the answer the connection closes (HTTP/1); for refusals of what may not go on. */
 void exchange_close_after(struct exchange *exchange);
+
+/* -- for the door -- */
+/* End this exchange alone, by decision: its far side is cut, a tunnel may say its last word. False: the
+ * transport carries one at a time, so connection_end is what there is. */
+MUST_CHECK bool exchange_end(struct exchange *exchange, enum ending why);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "http/page.h"
 #include "http/service.h"
+#include "http/trailers.h"
 
 /* -- heads -- */
 
@@ -204,38 +205,6 @@ bool h1_try_head(struct h1 *h1)
 
 /* -- bodies -- */
 
-/* Filtered in place: each line is written where it, or one before it, was read; without the space
- * behind the colon it is never longer. */
-static void keep_trailers(struct h1 *h1, struct span section)
-{
-	struct http_host *host = h1->base.host;
-	struct exchange *exchange = h1->exchange;
-	char *start = h1->raw + (section.at - h1->raw), *at = start;
-	struct head trailers;
-	size_t i, used;
-
-	if (section.size == 0)
-		return;
-	head_init(&trailers);
-	if (head_parse_trailers(section, &trailer_limits, &trailers, &used, NULL) != OK)
-		return;
-	for (i = 0; i < trailers.field_count; i++) {
-		const struct field *field = &trailers.fields[i];
-
-		if (field->flags & (FIELD_HOP_BY_HOP | FIELD_FRAMING | FIELD_IDENTITY | FIELD_NO_TRAILER) ||
-		    (host->keeps_trailer && !host->keeps_trailer(exchange, field)))
-			continue;
-		memmove(at, field->name.at, field->name.size);
-		at += field->name.size;
-		*at++ = ':';
-		memmove(at, field->value.at, field->value.size);
-		at += field->value.size;
-		*at++ = '\r';
-		*at++ = '\n';
-	}
-	exchange->up_trailers = span_make(start, (size_t)(at - start));
-}
-
 /* All chunks that are there, put together where the first one lies. False: no exchange goes on. */
 static bool digest_chunks(struct h1 *h1)
 {
@@ -263,7 +232,7 @@ static bool digest_chunks(struct h1 *h1)
 			break;
 	}
 	if (chunked_is_done(&h1->chunked))
-		keep_trailers(h1, h1->chunked.trailers);
+		trailers_keep(h1->exchange, h1->raw, h1->chunked.trailers);
 	show_up(h1, span_make(run, run_size), chunked_is_done(&h1->chunked));
 	return h1->input != INPUT_END;
 }

@@ -8,7 +8,7 @@
 #include "http/connection.h"
 #include "http/connection_parts.h"
 #include "http/exchange.h"
-#include "http/h1_parts.h"
+#include "http/h2_parts.h"
 
 enum { SLABS_KEPT = 128, BULK_KEPT = 4 };
 
@@ -28,6 +28,9 @@ void http_limits_default(struct http_limits *limits)
 		.exchanges_a_call = 16,
 		.connections = 20000,
 		.memory_slabs = 16384,
+		.h2_streams = 100,
+		.h2_resets = 200,
+		.h2_frames = 1000,
 	};
 }
 
@@ -64,16 +67,20 @@ enum status http_host_init(struct http_host *host, struct error *err)
 	/* A block's bytes must fit into a spill, a read for a spill into the receive buffer. */
 	assert(limits->head_bytes <= limits->spill_bytes && limits->spill_bytes <= limits->bulk_bytes);
 	slabs_init(&host->connections, connection_size(host), limits->connections, SLABS_KEPT);
-	slabs_init(&host->visits, host->visit_size, limits->connections, SLABS_KEPT);
+	slabs_init(&host->visits, host->visit_size, limits->connections + slabs, SLABS_KEPT);
 	slabs_init(&host->heads, head_block_size(limits->head_bytes), slabs, SLABS_KEPT);
 	slabs_init(&host->answers, limits->head_bytes + ANSWER_EXTRA, slabs, SLABS_KEPT);
 	slabs_init(&host->spills, limits->spill_bytes, slabs, SLABS_KEPT);
 	slabs_init(&host->bulk, limits->bulk_bytes, slabs / 8 + 1, BULK_KEPT);
+	slabs_init(&host->streams, sizeof(struct h2_stream), slabs, SLABS_KEPT);
+	slabs_init(&host->windows, H2_SPILL, slabs / 4 + 1, BULK_KEPT);
+	slabs_init(&host->rests, H2_REST_MOST, slabs / 4 + 1, BULK_KEPT);
 	list_init(&host->live);
 	random_bytes(&host->next_id, sizeof host->next_id);
 	host->date_second = -1;
 	host->receive = malloc(limits->bulk_bytes);
-	if (!host->receive)
+	host->gather = malloc(H2_GATHERED_MOST);
+	if (!host->receive || !host->gather)
 		return error_fail(err, "no memory for a worker's receive buffer");
 	return OK;
 }
@@ -87,8 +94,12 @@ void http_host_release(struct http_host *host)
 	slabs_release(&host->answers);
 	slabs_release(&host->spills);
 	slabs_release(&host->bulk);
+	slabs_release(&host->streams);
+	slabs_release(&host->windows);
+	slabs_release(&host->rests);
 	free(host->receive);
-	host->receive = NULL;
+	free(host->gather);
+	host->receive = host->gather = NULL;
 }
 
 void http_host_drain(struct http_host *host)

@@ -38,6 +38,9 @@ struct http_limits {
 	unsigned exchanges_a_call; /* 16: requests answered a handler call */
 	size_t connections;      /* 20,000 a worker */
 	size_t memory_slabs;     /* 16,384: heads and spills of 16 KB at once */
+	uint32_t h2_streams;     /* 100: of an HTTP/2 connection at a time */
+	uint32_t h2_resets;      /* 200: streams reset within a second, by client or door */
+	uint32_t h2_frames;      /* 1,000: frames that carry nothing within a second */
 };
 void http_limits_default(struct http_limits *limits);
 
@@ -90,9 +93,11 @@ struct http_host {
 
 	/* -- http's own -- */
 	struct slabs connections, visits, heads, answers, spills, bulk;
+	struct slabs streams, windows, rests; /* HTTP/2's */
 	struct link live;  /* struct connection.in_host */
 	uint64_t next_id;
 	char *receive;     /* the worker's buffer for bodies; bulk_bytes */
+	char *gather;      /* and for what goes out by HTTP/2 */
 	int64_t date_second; /* the Date field's text is made once a second */
 	char date[32];
 };

@@ -1,6 +1,6 @@
 /*
  * transport - one HTTP version on one connection: makes exchanges, writes answers. Fillings:
- * transport_h1 (and, later, transport_h2).
+ * transport_h1, transport_h2.
  *
  * A transport reads and writes through the four connection_ functions below and never touches
  * stream or loop itself. It owns its exchanges. It never frees anything inline: what is over is
@@ -26,7 +26,7 @@ struct head;
 struct transport;
 
 struct transport_ops {
-	const char *name; /* "h1" */
+	const char *name; /* "h1", "h2" */
 	/* -- from the connection -- */
 	void (*on_readable)(struct transport *); /* read until drained or the allowance is used */
 	void (*on_writable)(struct transport *); /* the stream takes bytes again */
@@ -45,6 +45,8 @@ struct transport_ops {
 	void (*want_body)(struct exchange *);
 	void (*flush)(struct exchange *);
 	void (*close_after)(struct exchange *);
+	/* NULL: it carries one at a time, so that its end is the connection's. */
+	bool (*end)(struct exchange *, enum ending why);
 };
 
 struct transport {
@@ -57,6 +59,9 @@ struct transport {
 /* The h1 filling lives in memory of transport_h1_size() bytes that the connection gives. */
 size_t transport_h1_size(void);
 struct transport *transport_h1_init(void *memory, struct connection *connection);
+/* The same for the h2 filling. */
+size_t transport_h2_size(void);
+struct transport *transport_h2_init(void *memory, struct connection *connection);
 
 /* -- exchanges, for transports -- */
 /* From the host's slab, zeroed, bodies set up with their service trampolines. NULL: ceiling. */
@@ -95,6 +100,8 @@ void connection_deadline(struct connection *connection, int64_t mono);
 void connection_close(struct connection *connection, enum ending why);
 /* The same without good order: TCP reset. */
 void connection_abort(struct connection *connection, enum ending why);
+/* For on_closed: why the transport had to end it. A text that lasts. */
+void connection_blame(struct connection *connection, const char *text);
 int64_t connection_now(const struct connection *connection); /* mono */
 void connection_count_exchange(struct connection *connection);
 

@@ -217,8 +217,8 @@ static enum status fill_sites(const struct front *front, const struct routes *ro
 enum status front_secure(struct front *front, const struct routes *routes, const struct tls_hooks *hooks,
 			 struct error *err)
 {
-	static const char *const protocols[] = {"http/1.1", NULL};
-	struct tls_context_options options = {.sites_count = front->count, .protocols = protocols, .hooks = *hooks};
+	static const char *const protocols[] = {"h2", "http/1.1", NULL};
+	struct tls_context_options options = {.sites_count = front->count, .protocols = protocols + (settings_house(front->settings)->http2 ? 0 : 1), .hooks = *hooks};
 	struct tls_site *sites = calloc(front->count, sizeof *sites);
 	struct span *names = calloc(front->count, sizeof *names), authorities[8];
 	const struct door_issuer *issuers;

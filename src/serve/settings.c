@@ -455,6 +455,9 @@ void settings_limits(const struct settings *settings, struct http_limits *http,
 	http->head_time = house->head_time;
 	http->idle_time = house->idle_time;
 	http->connections = house->connections;
+	http->h2_streams = (uint32_t)house->http2_streams;
+	http->h2_resets = (uint32_t)house->http2_resets;
+	http->h2_frames = (uint32_t)house->http2_frames;
 	*upstream = upstream_limits_default();
 	upstream->connect = house->connect_time;
 	upstream->first_byte = house->first_byte_time;

@@ -198,6 +198,18 @@ static const struct config_row rows[] = {
 	{.key = "connections", .section = "", .kind = &value_number, .offset = IN_HOUSE(connections),
 	 .standard = "8000", .least = 16, .most = 1000000,
 	 .help = "Connections of clients a worker, at most. Each may need two descriptors."},
+	{.key = "http2", .section = "", .kind = &value_boolean, .offset = IN_HOUSE(http2), .standard = "true",
+	 .help = "Offer HTTP/2, with WebSocket over it; HTTP/1.1 is always offered."},
+	{.key = "http2-streams", .section = "", .kind = &value_number, .offset = IN_HOUSE(http2_streams),
+	 .standard = "100", .least = 1, .most = 1000, .help = "Requests at a time of one HTTP/2 connection."},
+	{.key = "http2-resets", .section = "", .kind = &value_number, .offset = IN_HOUSE(http2_resets),
+	 .standard = "200", .least = 10, .most = 100000,
+	 .help = "Requests that an HTTP/2 client may cancel, or have refused as malformed, within a second;\n"
+		 "with more the connection ends (ENHANCE_YOUR_CALM)."},
+	{.key = "http2-frames", .section = "", .kind = &value_number, .offset = IN_HOUSE(http2_frames),
+	 .standard = "1000", .least = 50, .most = 1000000,
+	 .help = "HTTP/2 frames within a second that carry nothing (PING, SETTINGS, PRIORITY, CONTINUATION, empty\n"
+		 "DATA, WINDOW_UPDATE beyond what was sent); with more the connection ends."},
 
 	{.key = "site", .section = "", .shape = CONFIG_SECTION, .add = add_site, .is_required = true,
 	 .example = "chat.example.com", .help = "A host name or IP address, and the application behind it."},

@@ -22,6 +22,8 @@ struct house_settings {
 	uint64_t workers;
 	int64_t handshake_time, head_time, idle_time, connect_time, first_byte_time;
 	uint64_t connections;
+	bool http2;
+	uint64_t http2_streams, http2_resets, http2_frames;
 };
 
 extern const struct config_rows settings_rows;

@@ -66,6 +66,8 @@ struct stream_ops {
 	enum status (*secure)(struct stream *stream);
 	/* One read for stream_look_ahead, as `read`; NULL: from the descriptor. */
 	enum status (*read_ahead)(struct stream *stream, void *into, size_t room, size_t *got);
+	/* What ALPN chose, once secure; empty: nothing. NULL: never anything. */
+	struct span (*protocol)(const struct stream *stream);
 	/* Before the owner's on_ready: leftovers go out. May be NULL. */
 	void (*on_edge)(struct stream *stream);
 	/* Frees everything, the stream's own memory included; the descriptor is closed already. */
@@ -173,6 +175,11 @@ MUST_CHECK static inline enum status stream_finish(struct stream *stream)
 static inline bool stream_has_pending(const struct stream *stream)
 {
 	return stream->ops->has_pending(stream);
+}
+
+static inline struct span stream_protocol(const struct stream *stream)
+{
+	return stream->ops->protocol ? stream->ops->protocol(stream) : (struct span){"", 0};
 }
 
 MUST_CHECK static inline enum status stream_secure(struct stream *stream)

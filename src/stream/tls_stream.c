@@ -463,6 +463,15 @@ static void tls_release(struct stream *stream)
 	free(tls);
 }
 
+static struct span tls_protocol(const struct stream *stream)
+{
+	const unsigned char *protocol = NULL;
+	unsigned size = 0;
+
+	SSL_get0_alpn_selected(tls_of(stream)->ssl, &protocol, &size);
+	return span_make(protocol, size);
+}
+
 static const struct stream_ops tls_ops = {
 	.name = "tls",
 	.read = tls_read,
@@ -472,6 +481,7 @@ static const struct stream_ops tls_ops = {
 	.end_writing = tls_end_writing,
 	.has_pending = tls_has_pending,
 	.secure = tls_secure,
+	.protocol = tls_protocol,
 	.on_edge = tls_on_edge,
 	.release = tls_release,
 };

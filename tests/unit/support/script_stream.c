@@ -23,6 +23,7 @@ struct script {
 	size_t take;
 	bool take_all, gone;
 	enum status secure, finish;
+	const char *protocol;
 };
 
 static struct script *script_of(const struct stream *stream)
@@ -202,6 +203,13 @@ static void script_release(struct stream *stream)
 	script_of(stream)->record.freed = true;
 }
 
+static struct span script_alpn(const struct stream *stream)
+{
+	const char *protocol = script_of(stream)->protocol;
+
+	return span_of(protocol ? protocol : "");
+}
+
 static const struct stream_ops script_ops = {
 	.name = "script",
 	.read = script_read,
@@ -211,6 +219,7 @@ static const struct stream_ops script_ops = {
 	.finish = script_end_it,
 	.has_pending = script_has_pending,
 	.secure = script_be_secure,
+	.protocol = script_alpn,
 	.release = script_release,
 };
 
@@ -302,6 +311,11 @@ void script_secure(struct stream *stream, enum status status)
 	script_of(stream)->secure = status;
 	if (status == REFUSED)
 		(void)fail(stream, STREAM_GARBLED, 0);
+}
+
+void script_protocol(struct stream *stream, const char *protocol)
+{
+	script_of(stream)->protocol = protocol;
 }
 
 void script_finish(struct stream *stream, enum status status)

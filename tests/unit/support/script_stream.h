@@ -40,6 +40,8 @@ void script_gone(struct stream *stream); /* reset: reads REFUSED, and from then 
 void script_take(struct stream *stream, size_t size);
 void script_take_all(struct stream *stream);
 
+/* What ALPN chose: a literal. */
+void script_protocol(struct stream *stream, const char *protocol);
 /* What stream_secure answers next (OK if not told). */
 void script_secure(struct stream *stream, enum status status);
 /* What stream_finish answers from now on (OK if not told). */
