@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/line_ring.h"
 
 enum { LINE_SIZE = 4096, VALUE_MOST = 512 };
 
@@ -15,9 +16,9 @@ static struct {
 	bool gathers, skips;
 	char line[LINE_SIZE];
 	size_t line_size;
-	char ring[LOG_RING_SIZE];
-	size_t start, count;
-	uint64_t dropped, dropped_ever;
+	char memory[LOG_RING_SIZE];
+	struct line_ring ring;
+	uint64_t told; /* of ring.dropped */
 	int64_t stamp_of; /* the second that `stamp` spells */
 	char stamp[CLOCK_TEXT_SIZE];
 } state = {.role = "chatelaine", .least = LOG_INFO, .stamp_of = -1};
@@ -133,38 +134,36 @@ void log_number(const char *key, uint64_t value)
 	put(digits + at, sizeof digits - at);
 }
 
-static void gather_line(void)
+struct line_ring *log_ring(void)
 {
-	size_t end = (state.start + state.count) % LOG_RING_SIZE;
-	size_t first = LOG_RING_SIZE - end;
+	if (!state.ring.at)
+		line_ring_init(&state.ring, state.memory, sizeof state.memory);
+	return &state.ring;
+}
 
-	if (state.line_size > LOG_RING_SIZE - state.count) {
-		state.dropped++;
-		state.dropped_ever++;
-		return;
-	}
-	if (first > state.line_size)
-		first = state.line_size;
-	memcpy(state.ring + end, state.line, first);
-	memcpy(state.ring, state.line + first, state.line_size - first);
-	state.count += state.line_size;
+struct span log_role(void)
+{
+	return span_of(state.role);
+}
+
+void log_line(struct span line)
+{
+	if (state.gathers)
+		(void)line_ring_add(log_ring(), line);
+	else if (write(STDERR_FILENO, line.at, line.size) < 0)
+		log_ring()->dropped++;
 }
 
 void log_end(void)
 {
 	if (state.skips)
 		return;
-	if (state.dropped && LOG_RING_SIZE - state.count > LINE_SIZE) {
-		uint64_t dropped = state.dropped;
-
-		state.dropped = 0;
-		log_number("dropped", dropped);
+	if (log_ring()->dropped != state.told && LOG_RING_SIZE - line_ring_waiting(log_ring()) > 2 * LINE_SIZE) {
+		log_number("dropped", log_ring()->dropped - state.told);
+		state.told = log_ring()->dropped;
 	}
 	state.line[state.line_size++] = '\n';
-	if (state.gathers)
-		gather_line();
-	else if (write(STDERR_FILENO, state.line, state.line_size) < 0)
-		state.dropped++;
+	log_line(span_make(state.line, state.line_size));
 }
 
 void log_say(enum log_level level, const char *event, const char *format, ...)
@@ -178,27 +177,4 @@ void log_say(enum log_level level, const char *event, const char *format, ...)
 	log_begin(level, event);
 	log_text("text", span_of(text));
 	log_end();
-}
-
-struct span log_take(void)
-{
-	size_t first = LOG_RING_SIZE - state.start;
-
-	return span_make(state.ring + state.start, state.count < first ? state.count : first);
-}
-
-void log_taken(size_t count)
-{
-	state.start = (state.start + count) % LOG_RING_SIZE;
-	state.count -= count;
-}
-
-uint64_t log_dropped(void)
-{
-	return state.dropped_ever;
-}
-
-size_t log_waiting(void)
-{
-	return state.count;
 }

@@ -1,8 +1,8 @@
 /*
  * log - logfmt lines: at=.. level=.. role=.. event=.. then what the caller adds.
  *
- * Lines gather in a ring of 64 KB that event/log_writer empties without ever
- * blocking; a full ring drops lines and counts them (`dropped=` in the next
+ * Lines gather in a ring (base/line_ring) of 64 KB that event/log_writer
+ * empties without ever blocking; a full ring drops lines and counts them (`dropped=` in the next
  * line that fits). Without a writer (commands, start-up) each line goes to
  * standard error at once. Never log a secret, a code, a header's value.
  *
@@ -18,6 +18,8 @@
 
 #include "base/error.h"
 #include "base/span.h"
+
+struct line_ring;
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 
@@ -35,13 +37,13 @@ void log_end(void);
 /* One whole line: event=EVENT text="...". For what happens seldom. */
 void log_say(enum log_level level, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
 
-/* The first run of gathered bytes, whole lines only at its end or at the ring's; then log_taken. */
-struct span log_take(void);
-void log_taken(size_t count);
-/* How many bytes wait; the writer writes at once from half of the ring on. */
-size_t log_waiting(void);
-/* Lines that found no room, since the start. */
-uint64_t log_dropped(void);
+/* A line made elsewhere, its end included; it goes where the others go. */
+void log_line(struct span line);
+/* "gateway.2". */
+struct span log_role(void);
+
+/* What is gathered, for event/log_writer; its count of dropped lines is the log's. */
+struct line_ring *log_ring(void);
 enum { LOG_RING_SIZE = 65536 };
 
 #endif

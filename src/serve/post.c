@@ -1,9 +1,12 @@
 #include "serve/post.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/line_ring.h"
 #include "base/log.h"
 #include "event/log_writer.h"
 #include "shm/scoreboard.h"
@@ -20,8 +23,8 @@ static void on_pulse(struct timer *timer)
 {
 	struct post *post = OWNER_OF(timer, struct post, pulse);
 
-	score_add(post->page, SCORE_LOG_DROPPED, log_dropped() - post->dropped);
-	post->dropped = log_dropped();
+	score_add(post->page, SCORE_LOG_DROPPED, log_ring()->dropped - post->dropped);
+	post->dropped = log_ring()->dropped;
 	if (post->on_pulse)
 		post->on_pulse(post);
 	/* A supervisor that is stopped reads later; the word is then as good as this one. */
@@ -41,6 +44,18 @@ static void on_orders(struct source *source)
 	/* Nobody left to answer to: end with it. */
 	if (status != AGAIN)
 		post->on_order(post, (struct order){ORDER_STOP, 0}, -1);
+}
+
+/* A pipe is shared with others who write to it: room that poll saw may be gone a moment later, and only a
+ * description of our own may be set not to block. */
+static int log_descriptor(void)
+{
+	struct stat facts;
+	int own = -1;
+
+	if (fstat(STDERR_FILENO, &facts) == 0 && S_ISFIFO(facts.st_mode))
+		own = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	return own >= 0 ? own : STDERR_FILENO;
 }
 
 enum status post_init(struct post *post, const char *name, int argc, char **argv,
@@ -66,7 +81,8 @@ enum status post_init(struct post *post, const char *name, int argc, char **argv
 	post->page = scoreboard_page(post->board, post->start.slot);
 	score_claim(post->page, post->start.slot, getpid(), clock_read().wall);
 	TRY(loop_new(&post->loop, err));
-	TRY(log_writer_start(post->loop, STDERR_FILENO, &post->log, err));
+	TRY(log_writer_start(post->loop, log_ring(), log_descriptor(), &post->log, err));
+	log_gather(true);
 	loop_on_turn(post->loop, on_turn, post);
 	timer_init(&post->pulse, on_pulse);
 	timer_set(loop_timers(post->loop), &post->pulse, loop_now(post->loop)->mono + SECONDS(2));
@@ -90,6 +106,7 @@ void post_release(struct post *post)
 	timer_stop(&post->pulse);
 	loop_on_turn(post->loop, NULL, NULL);
 	log_writer_stop(post->log);
+	log_gather(false);
 	loop_free(post->loop);
 	scoreboard_free(post->board);
 }

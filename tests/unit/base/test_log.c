@@ -6,6 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/line_ring.h"
 #include "base/log.h"
 #include "support/set_clock.h"
 
@@ -15,7 +16,8 @@ static int set_up(void **state)
 	set_clock_begin();
 	log_init("gateway.2", LOG_INFO);
 	log_gather(true);
-	log_taken(log_waiting());
+	while (line_ring_waiting(log_ring()))
+		line_ring_taken(log_ring(), line_ring_take(log_ring(), SIZE_MAX).size);
 	return 0;
 }
 
@@ -25,12 +27,12 @@ static const char *drained(void)
 	static char text[LOG_RING_SIZE + 1];
 	size_t size = 0;
 
-	while (log_waiting()) {
-		struct span run = log_take();
+	while (line_ring_waiting(log_ring())) {
+		struct span run = line_ring_take(log_ring(), SIZE_MAX);
 
 		memcpy(text + size, run.at, run.size);
 		size += run.size;
-		log_taken(run.size);
+		line_ring_taken(log_ring(), run.size);
 	}
 	text[size] = 0;
 	return text;
@@ -55,7 +57,7 @@ static void a_line_below_the_level_is_no_line(void **state)
 {
 	(void)state;
 	log_say(LOG_DEBUG, "noise", "%d", 1);
-	assert_int_equal(log_waiting(), 0);
+	assert_int_equal(line_ring_waiting(log_ring()), 0);
 }
 
 static void nothing_that_is_logged_makes_a_second_line(void **state)

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/buffer.h"
+#include "base/line_ring.h"
 #include "base/log.h"
 #include "door/dialect.h"
 #include "door/door.h"
@@ -147,9 +148,9 @@ static void house_turn(void)
 
 	for (i = 0; i < 4; i++) {
 		(void)loop_turn(house.host.loop, 0);
-		for (struct span bytes; (bytes = log_take()).size > 0;) {
+		for (struct span bytes; (bytes = line_ring_take(log_ring(), SIZE_MAX)).size > 0;) {
 			buffer_add(&house.log, bytes);
-			log_taken(bytes.size);
+			line_ring_taken(log_ring(), bytes.size);
 		}
 	}
 }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/line_ring.h"
 #include "base/log.h"
 #include "door/der_cache.h"
 #include "door/dialect.h"
@@ -173,10 +174,10 @@ static void an_unreadable_allow_file_is_a_warning_and_a_refusal_for_all(void **s
 
 	(void)state;
 	log_gather(true);
-	log_taken(log_take().size);
+	line_ring_taken(log_ring(), line_ring_take(log_ring(), SIZE_MAX).size);
 	routes = make(sites, 1);
-	assert_non_null(memmem(log_take().at, log_take().size, line, sizeof line - 1));
-	log_taken(log_take().size);
+	assert_non_null(memmem(line_ring_take(log_ring(), SIZE_MAX).at, line_ring_take(log_ring(), SIZE_MAX).size, line, sizeof line - 1));
+	line_ring_taken(log_ring(), line_ring_take(log_ring(), SIZE_MAX).size);
 	log_gather(false);
 	assert_int_equal(policy_decide(routes_site(routes, 0)->policy, SPAN("/"), SPAN(""), &known, NULL, 0).verdict,
 			 VERDICT_FILE_UNREADABLE);

@@ -5,11 +5,15 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/line_ring.h"
 #include "base/log.h"
 #include "event/log_writer.h"
 #include "event/timer.h"
@@ -294,18 +298,20 @@ static void gathered_lines_are_written_after_100_ms(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(ends), 0);
-	assert_int_equal(log_writer_start(loop, ends[1], &writer, &err), OK);
+	assert_int_equal(log_writer_start(loop, log_ring(), ends[1], &writer, &err), OK);
+	log_gather(true);
 	loop_on_turn(loop, look, writer);
 	assert_true(loop_turn(loop, 0));
 	log_say(LOG_INFO, "hello", "there");
 	assert_true(loop_turn(loop, 0));
-	assert_true(log_waiting() > 0);
+	assert_true(line_ring_waiting(log_ring()) > 0);
 	set_clock_advance(MILLISECONDS(120));
 	assert_true(loop_turn(loop, 0));
-	assert_int_equal(log_waiting(), 0);
+	assert_int_equal(line_ring_waiting(log_ring()), 0);
 	assert_true(read(ends[0], line, sizeof line) > 0);
 	assert_non_null(strstr(line, "event=hello text=there\n"));
 	log_writer_stop(writer);
+	log_gather(false);
 	close(ends[0]);
 	close(ends[1]);
 	loop_free(loop);
@@ -321,14 +327,16 @@ static void a_half_full_ring_is_written_at_the_end_of_the_turn(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(ends), 0);
-	assert_int_equal(log_writer_start(loop, ends[1], &writer, &err), OK);
+	assert_int_equal(log_writer_start(loop, log_ring(), ends[1], &writer, &err), OK);
+	log_gather(true);
 	loop_on_turn(loop, look, writer);
-	for (i = 0; log_waiting() <= LOG_RING_SIZE / 2; i++)
+	for (i = 0; line_ring_waiting(log_ring()) <= LOG_RING_SIZE / 2; i++)
 		log_say(LOG_INFO, "busy", "%d", i);
 	assert_true(loop_turn(loop, 0));
-	assert_int_equal(log_waiting(), 0);
+	assert_int_equal(line_ring_waiting(log_ring()), 0);
 	assert_true(read(ends[0], line, sizeof line) >= LOG_RING_SIZE / 2);
 	log_writer_stop(writer);
+	log_gather(false);
 	close(ends[0]);
 	close(ends[1]);
 	loop_free(loop);
@@ -343,17 +351,94 @@ static void a_pipe_that_nobody_reads_stops_no_one(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(ends), 0);
-	assert_int_equal(log_writer_start(loop, ends[1], &writer, &err), OK);
+	assert_int_equal(log_writer_start(loop, log_ring(), ends[1], &writer, &err), OK);
+	log_gather(true);
 	loop_on_turn(loop, look, writer);
 	for (i = 0; i < 5000; i++) {
 		log_say(LOG_INFO, "busy", "%d", i);
 		assert_true(loop_turn(loop, 0));
 	}
-	assert_true(log_waiting() <= LOG_RING_SIZE);
+	assert_true(line_ring_waiting(log_ring()) <= LOG_RING_SIZE);
 	log_writer_stop(writer);
-	log_taken(log_waiting());
+	log_gather(false);
+	while (line_ring_waiting(log_ring()))
+		line_ring_taken(log_ring(), line_ring_take(log_ring(), SIZE_MAX).size);
 	close(ends[0]);
 	close(ends[1]);
+	loop_free(loop);
+}
+
+static void a_full_disk_keeps_what_finds_room_and_a_new_file_takes_it(void **state)
+{
+	struct loop *loop = loop_made();
+	struct log_writer *writer;
+	struct line_ring ring;
+	struct error err;
+	char memory[4096], text[200] = "", path[] = "/tmp/chatelaine-ring.XXXXXX";
+	int full = open("/dev/full", O_WRONLY), file = mkstemp(path), i;
+
+	(void)state;
+	assert_true(full >= 0 && file >= 0);
+	line_ring_init(&ring, memory, sizeof memory);
+	assert_int_equal(log_writer_start(loop, &ring, full, &writer, &err), OK);
+	loop_on_turn(loop, look, writer);
+	assert_true(line_ring_add(&ring, SPAN("first\n")));
+	for (i = 0; i < 50; i++) {
+		set_clock_advance(MILLISECONDS(120));
+		assert_true(loop_turn(loop, 0));
+	}
+	assert_int_equal(line_ring_waiting(&ring), 6);
+	assert_int_equal(ring.dropped, 0);
+	log_writer_use(writer, file);
+	set_clock_advance(MILLISECONDS(120));
+	assert_true(loop_turn(loop, 0));
+	assert_int_equal(line_ring_waiting(&ring), 0);
+	assert_int_equal(pread(file, text, sizeof text, 0), 6);
+	assert_string_equal(text, "first\n");
+	log_writer_stop(writer);
+	unlink(path);
+	close(file);
+	close(full);
+	loop_free(loop);
+}
+
+/* A limit on the file's size, as a disk that becomes full within a line. */
+static void a_line_that_was_cut_is_not_glued_to_the_next(void **state)
+{
+	struct rlimit before, small;
+	struct loop *loop = loop_made();
+	struct log_writer *writer;
+	struct line_ring ring;
+	struct error err;
+	char memory[4096], text[200] = "", path[] = "/tmp/chatelaine-ring.XXXXXX";
+	int file = mkstemp(path);
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = (struct rlimit){.rlim_cur = 12, .rlim_max = before.rlim_max};
+	line_ring_init(&ring, memory, sizeof memory);
+	assert_int_equal(log_writer_start(loop, &ring, file, &writer, &err), OK);
+	loop_on_turn(loop, look, writer);
+	assert_true(line_ring_add(&ring, SPAN("the first\n")));
+	assert_true(line_ring_add(&ring, SPAN("the second\n")));
+	assert_true(line_ring_add(&ring, SPAN("the third\n")));
+	assert_true(loop_turn(loop, 0)); /* sets the timer */
+	set_clock_advance(MILLISECONDS(120));
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_true(loop_turn(loop, 0));
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	set_clock_advance(SECONDS(2));
+	assert_true(loop_turn(loop, 0));
+	set_clock_advance(SECONDS(2));
+	assert_true(loop_turn(loop, 0));
+	assert_int_equal(line_ring_waiting(&ring), 0);
+	assert_int_equal(ring.dropped, 1);
+	assert_true(pread(file, text, sizeof text, 0) > 0);
+	assert_string_equal(text, "the first\nth\nthe third\n");
+	log_writer_stop(writer);
+	unlink(path);
+	close(file);
 	loop_free(loop);
 }
 
@@ -371,6 +456,8 @@ int main(void)
 		cmocka_unit_test(gathered_lines_are_written_after_100_ms),
 		cmocka_unit_test(a_half_full_ring_is_written_at_the_end_of_the_turn),
 		cmocka_unit_test(a_pipe_that_nobody_reads_stops_no_one),
+		cmocka_unit_test(a_full_disk_keeps_what_finds_room_and_a_new_file_takes_it),
+		cmocka_unit_test(a_line_that_was_cut_is_not_glued_to_the_next),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
