@@ -4,6 +4,7 @@
 #include "command/certificate_commands.h"
 #include "command/command.h"
 #include "command/device.h"
+#include "command/doctor.h"
 #include "command/example.h"
 #include "command/init.h"
 #include "command/manual.h"
@@ -24,6 +25,10 @@ const struct command commands[] = {
 	 "Runs until SIGTERM or Ctrl-C. The configuration is STATE/chatelaine.conf unless --config\n"
 	 "names another. Changed certificates and allow-files are taken up by themselves.", false},
 	{"status", NULL, command_status, "", "problems first, then figures", NULL, false},
+	{"doctor", NULL, command_doctor, "SITE [--config FILE]", "look at a site from outside in, and say what to do",
+	 "The name, who ends TLS at each of its addresses, the certificate, port 80, IPv6, the clock,\n"
+	 "the application, side doors, renewal. Exit 1 if something is bad. Works on any machine; on\n"
+	 "the door's own it knows more.", false},
 	{"person", "add", command_person_add, "NAME --email E [--groups a,b] [--admin]", "make a person known", NULL, false},
 	{"person", "list", command_person_list, "", "everyone who is known", NULL, false},
 	{"person", "show", command_person_show, "NAME", "one person with all devices", NULL, false},
