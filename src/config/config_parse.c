@@ -16,6 +16,7 @@ struct reading {
 	const struct config_rows *rows;
 	const char *name;
 	struct config_files *files;
+	void *out;
 	struct error *err;
 	bool complained;
 	unsigned values;
@@ -179,7 +180,15 @@ done:
 struct place {
 	const struct place *around;
 	const cfg_t *cfg;
+	bool is_live;
 };
+
+static void tell_fixed(struct reading *reading, const struct place *place, const struct config_row *row,
+		       struct span value)
+{
+	if (reading->rows->on_fixed && !place->is_live && !row->is_live)
+		reading->rows->on_fixed(reading->out, row, value);
+}
 
 static void write_path(const struct place *place, char *out, size_t room)
 {
@@ -224,6 +233,7 @@ static enum status read_values(struct reading *reading, const struct place *plac
 		enum status status;
 
 		value++; /* the colon */
+		tell_fixed(reading, place, row, span_of(value));
 		status = row->kind->parse(&context, span_of(value), (char *)object + row->offset,
 					  &why);
 		if (status != OK)
@@ -293,12 +303,13 @@ static enum status read_object(struct reading *reading, const struct place *plac
 static enum status read_section(struct reading *reading, const struct place *around,
 				const struct config_row *row, const cfg_t *cfg, void *parent)
 {
-	struct place place = {.around = around, .cfg = cfg};
+	struct place place = {.around = around, .cfg = cfg, .is_live = around->is_live || row->is_live};
 	struct error why = {""};
 	char path[PATH_ROOM];
 	void *object = row->add(parent, span_of(cfg->title), &why);
 	enum status status = object ? read_object(reading, &place, row->key, object) : REFUSED;
 
+	tell_fixed(reading, around, row, span_of(cfg->title));
 	if (object && status == OK && row->check)
 		status = row->check(object, &why);
 	if (status != OK && why.text[0]) {
@@ -331,7 +342,7 @@ enum status config_parse(const struct config_rows *rows, const char *name, struc
 {
 	struct error unheard;
 	struct reading reading = {
-		.rows = rows, .name = name, .files = files, .err = err ? err : &unheard};
+		.rows = rows, .name = name, .files = files, .out = out, .err = err ? err : &unheard};
 	struct place place = {.around = NULL};
 	cfg_t *cfg = NULL;
 	enum status status;

@@ -40,6 +40,9 @@ struct config_row {
 	int64_t least, most;           /* limits of numbers, sizes, durations, text lengths; 0, 0: the kind's */
 	const struct value_choice *choices; /* for value_of_choice; ends with {NULL, 0} */
 	const char *example;           /* for the reference when there is no default; a section's title */
+	/* Of rows at the top: what runs takes a change of it (of a section: of all in it) as it is. Where
+	 * this is not said, on_fixed hears of each value. */
+	bool is_live;
 
 	/* Sections only: a new, zeroed object in `parent` (the object around it) with this title;
 	 * NULL with *err: the title is no good. The parent owns it. */
@@ -53,6 +56,9 @@ struct config_rows {
 	size_t count;
 	/* As `check`, for the whole. May be NULL. */
 	enum status (*check)(void *out, struct error *err);
+	/* Each value given for a row that is not live, and each title of such a section, in the table's
+	 * order. May be NULL. */
+	void (*on_fixed)(void *out, const struct config_row *row, struct span value);
 };
 
 enum { CONFIG_TEXT_MOST = 1 << 20, CONFIG_DEPTH_MOST = 4 };

@@ -16,6 +16,7 @@ const char *ending_name(enum ending ending)
 		[ENDED_REVOKED] = "revoked",
 		[ENDED_EXPIRED] = "expired",
 		[ENDED_STOPPING] = "stopping",
+		[ENDED_REPLACED] = "replaced",
 		[ENDED_OURS] = "ours",
 	};
 

@@ -34,6 +34,7 @@ enum ending {
 	ENDED_REVOKED,     /* the door lets this client in no longer */
 	ENDED_EXPIRED,     /* its certificate's time is over */
 	ENDED_STOPPING,    /* this process stops */
+	ENDED_REPLACED,    /* this process has a successor: come again at once */
 	ENDED_OURS,        /* no memory, a ceiling: we are to blame */
 };
 const char *ending_name(enum ending ending); /* "done", "client-gone", ...: for the log */

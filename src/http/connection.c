@@ -112,6 +112,11 @@ void connection_tidy(struct connection *connection)
 	post(connection);
 }
 
+void connection_be_tunnel(struct connection *connection)
+{
+	connection->is_tunnel = true;
+}
+
 void connection_again(struct connection *connection)
 {
 	stream_again(connection->stream);

@@ -39,6 +39,7 @@ struct connection {
 	const char *blame;   /* a text that lasts, or NULL */
 	bool tidies;         /* the posted work includes the transport's tidy */
 	bool drains;
+	bool is_tunnel;      /* all of it is one raw stream */
 	bool ends;           /* ENDING: not told to the transport yet */
 	bool last_word;      /* ENDING: a tunnel may still write */
 	bool resets;         /* CLOSING: no good order */

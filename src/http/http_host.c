@@ -114,6 +114,16 @@ void http_host_end(struct http_host *host, enum ending why)
 		connection_end(OWNER_OF(link, struct connection, in_host), why);
 }
 
+void http_host_end_tunnels(struct http_host *host, enum ending why)
+{
+	LIST_EACH(link, &host->live) {
+		struct connection *connection = OWNER_OF(link, struct connection, in_host);
+
+		if (connection->is_tunnel)
+			connection_end(connection, why);
+	}
+}
+
 size_t http_host_connections(const struct http_host *host)
 {
 	return host->connections.taken;

@@ -91,6 +91,10 @@ struct http_host {
 	 * the client ended without close_notify after the handshake, which is what browsers do). */
 	void (*on_closed)(struct connection *connection, enum ending why, const struct error *err);
 
+	/* Draining closes no idle connection: its next request may be on the way, and is answered with
+	 * "Connection: close". For a worker that has a successor. */
+	bool spares_idle;
+
 	/* -- http's own -- */
 	struct slabs connections, visits, heads, answers, spills, bulk;
 	struct slabs streams, windows, rests; /* HTTP/2's */
@@ -111,6 +115,8 @@ void http_host_release(struct http_host *host);
 void http_host_drain(struct http_host *host);
 /* connection_end for all of them. */
 void http_host_end(struct http_host *host, enum ending why);
+/* connection_end for those that are nothing but a tunnel: they end by no answer. */
+void http_host_end_tunnels(struct http_host *host, enum ending why);
 size_t http_host_connections(const struct http_host *host);
 /* "Sat, 21 Nov 2026 03:13:30 GMT" of this turn. */
 struct span http_host_date(struct http_host *host);

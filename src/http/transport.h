@@ -93,6 +93,8 @@ void connection_flush(struct connection *connection);
 void connection_tidy(struct connection *connection);
 /* Call on_readable again in the next turn: the allowance is used. */
 void connection_again(struct connection *connection);
+/* From now on it is one raw stream and nothing else. */
+void connection_be_tunnel(struct connection *connection);
 /* When on_late is due, mono; INT64_MAX: no deadline. */
 void connection_deadline(struct connection *connection, int64_t mono);
 /* Nothing more to do: `release` is posted, then what was written is flushed and the stream closed

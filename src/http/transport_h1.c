@@ -133,7 +133,8 @@ static void drain(struct transport *transport)
 	struct h1 *h1 = h1_of(transport);
 
 	h1->drains = true;
-	if (!h1->exchange && h1->to == h1->from && connection_exchanges(transport->connection) > 0)
+	if (!h1->exchange && h1->to == h1->from && !transport->host->spares_idle &&
+	    connection_exchanges(transport->connection) > 0)
 		connection_close(transport->connection, ENDED_STOPPING);
 }
 
@@ -181,6 +182,7 @@ static void upgrade(struct exchange *exchange, const struct head *answer)
 	exchange->phase = PHASE_TUNNEL;
 	exchange->status = answer->code;
 	h1->keep = false;
+	connection_be_tunnel(h1->base.connection);
 	h1_upgrade_head(h1, answer);
 	if (host->on_tunnel)
 		host->on_tunnel(exchange);

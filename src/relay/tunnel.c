@@ -51,21 +51,40 @@ static void fail(struct tunnel *tunnel, enum ending why)
 	body_fail(&tunnel->exchange->down, why);
 }
 
+struct last_word {
+	enum ending why;
+	uint16_t code;
+	const char *reason;
+};
+
+static const struct last_word *last_word_of(enum ending why)
+{
+	static const struct last_word words[] = {
+		{ENDED_EXPIRED, WEBSOCKET_POLICY, "certificate expired"},
+		{ENDED_REVOKED, WEBSOCKET_POLICY, "access withdrawn"},
+		{ENDED_STOPPING, WEBSOCKET_GOING_AWAY, "closing down"},
+		{ENDED_REPLACED, WEBSOCKET_SERVICE_RESTART, "come again"},
+	};
+	static const struct last_word other = {ENDED_OURS, WEBSOCKET_POLICY, "closing down"};
+	size_t i;
+
+	for (i = 0; i < sizeof words / sizeof *words; i++)
+		if (words[i].why == why)
+			return &words[i];
+	return &other;
+}
+
 /* The stream to the client stands at a boundary, or its end has been said already. */
 static void say_last_word(struct tunnel *tunnel)
 {
 	struct body *down = &tunnel->exchange->down;
 	uint8_t frame[WEBSOCKET_CLOSE_MAX];
-	struct span reason = tunnel->why == ENDED_EXPIRED   ? SPAN("certificate expired")
-			     : tunnel->why == ENDED_REVOKED ? SPAN("access withdrawn")
-							    : SPAN("closing down");
+	const struct last_word *word = last_word_of(tunnel->why);
 	size_t size = 0;
 
 	cut_upstream(tunnel);
 	if (!tunnel->follower.closing) {
-		size = websocket_close_frame(tunnel->why == ENDED_STOPPING ? WEBSOCKET_GOING_AWAY
-									   : WEBSOCKET_POLICY,
-					     reason, frame);
+		size = websocket_close_frame(word->code, span_of(word->reason), frame);
 		memcpy(tunnel->last_word, frame, size);
 	}
 	body_show(down, span_make(tunnel->last_word, size), true);

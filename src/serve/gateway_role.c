@@ -35,7 +35,7 @@
 #include "stream/tls_memory.h"
 #include "stream/tls_stream.h"
 
-enum { DESCRIPTORS_SPARE = 64, SEEN_A_TIME = 512, ASK_MS = 5000, DRAIN_SECONDS = 2 };
+enum { DESCRIPTORS_SPARE = 64, SEEN_A_TIME = 512, ASK_MS = 5000 };
 
 struct gateway;
 
@@ -63,7 +63,8 @@ struct gateway {
 	struct gate gates[PLAN_LISTEN_MOST];
 	struct timer minute, ending;
 	struct watch_report watched;
-	int64_t end_at; /* once it is stopping */
+	int64_t end_at;       /* once it is draining or stopping */
+	enum ending end_with; /* what those then left are told */
 	bool is_ready;
 };
 
@@ -214,6 +215,8 @@ static enum status open_gates(struct gateway *gateway, struct error *err)
 		if (status == OK)
 			status = listener_start(gateway->post.loop, FD_LISTEN + (int)i, accepts[row].on_accept, gate,
 					&gate->listener, err);
+		if (status == OK)
+			listener_pause(gate->listener); /* until ORDER_OPEN */
 	}
 	return status;
 }
@@ -489,53 +492,97 @@ static void on_minute(struct timer *timer)
 
 /* Orders ------------------------------------------------------------------ */
 
-static void end_all(struct gateway *gateway)
+/* Every host of connections: the door's, and the street's if there is one. */
+static size_t count_connections(struct gateway *gateway)
 {
-	http_host_end(&gateway->host, ENDED_STOPPING);
-	if (gateway->street)
-		http_host_end(street_host(gateway->street), ENDED_STOPPING);
+	return http_host_connections(&gateway->host) + metrics_gate_connections(gateway->metrics) +
+	       (gateway->street ? http_host_connections(street_host(gateway->street)) : 0);
 }
 
-/* Answers under way get their time; then tunnels are told, and what is left is ended. */
+static void drain_all(struct gateway *gateway, bool spares_idle)
+{
+	gateway->host.spares_idle = spares_idle;
+	http_host_drain(&gateway->host);
+	if (!gateway->street)
+		return;
+	street_host(gateway->street)->spares_idle = spares_idle;
+	http_host_drain(street_host(gateway->street));
+}
+
+static void end_all(struct gateway *gateway)
+{
+	http_host_end(&gateway->host, gateway->end_with);
+	if (gateway->street)
+		http_host_end(street_host(gateway->street), gateway->end_with);
+}
+
+/* Answers under way get their time; what is left then is ended. */
 static void on_ending(struct timer *timer)
 {
 	struct gateway *gateway = OWNER_OF(timer, struct gateway, ending);
 	int64_t now = loop_now(gateway->post.loop)->mono;
+	int64_t next = now + (gateway->end_with == ENDED_STOPPING ? MILLISECONDS(20) : MILLISECONDS(200));
 
-	if (http_host_connections(&gateway->host) + metrics_gate_connections(gateway->metrics) == 0 &&
-	    (!gateway->street || http_host_connections(street_host(gateway->street)) == 0)) {
+	if (count_connections(gateway) == 0) {
 		loop_stop(gateway->post.loop);
 		return;
 	}
 	if (now >= gateway->end_at)
 		end_all(gateway);
-	timer_set(loop_timers(gateway->post.loop), timer, now + MILLISECONDS(20));
+	timer_set(loop_timers(gateway->post.loop), timer, next);
 }
 
-static void stop(struct gateway *gateway)
+/* No more clients; it ends when those who are here have gone, `seconds` from now at the latest. A draining
+ * one may be told to hurry, or to stop. */
+static void end_within(struct gateway *gateway, enum ending why, uint32_t seconds)
 {
-	int64_t now = loop_now(gateway->post.loop)->mono;
+	int64_t now = loop_now(gateway->post.loop)->mono, end_at = now + SECONDS((int64_t)seconds);
+	bool is_said_again = timer_is_set(&gateway->ending) && gateway->end_with == why;
 	unsigned i;
 
-	if (timer_is_set(&gateway->ending))
-		return;
 	for (i = 0; i < PLAN_LISTEN_MOST; i++) {
 		listener_stop(gateway->gates[i].listener);
 		gateway->gates[i].listener = NULL;
 	}
-	http_host_drain(&gateway->host);
-	if (gateway->street)
-		http_host_drain(street_host(gateway->street));
 	metrics_gate_end(gateway->metrics);
 	watch_report_hurry(&gateway->watched);
-	gateway->end_at = now + SECONDS(DRAIN_SECONDS);
+	if (!is_said_again || end_at < gateway->end_at)
+		gateway->end_at = end_at;
+	gateway->end_with = why;
+	drain_all(gateway, why == ENDED_REPLACED);
+	/* Nothing is to be waited for: they end by no answer of ours. */
+	if (why == ENDED_STOPPING)
+		http_host_end_tunnels(&gateway->host, why);
 	timer_set(loop_timers(gateway->post.loop), &gateway->ending, now);
+}
+
+static void open_up(struct gateway *gateway)
+{
+	unsigned i;
+
+	for (i = 0; i < PLAN_LISTEN_MOST; i++)
+		if (gateway->gates[i].listener)
+			listener_resume(gateway->gates[i].listener);
+}
+
+static void take_files(struct gateway *gateway, uint32_t number, int fd)
+{
+	struct order answer = {ORDER_TOOK, number};
+	struct error err;
+
+	if (take_bundle(gateway, fd, &err) == OK) {
+		log_say(LOG_INFO, "files", "new files are in use");
+	} else {
+		log_say(LOG_ERROR, "files", "%s; the ones before still hold", err.text);
+		answer.verb = ORDER_KEPT;
+	}
+	/* A supervisor that hears nothing ends us. */
+	(void)!order_send(FD_ORDERS, answer, -1);
 }
 
 static void on_order(struct post *post, struct order order, int fd)
 {
 	struct gateway *gateway = OWNER_OF(post, struct gateway, post);
-	struct error err;
 
 	switch (order.verb) {
 	case ORDER_CHANNEL:
@@ -543,13 +590,17 @@ static void on_order(struct post *post, struct order order, int fd)
 			take_channel(gateway, fd);
 		return; /* the channel has it */
 	case ORDER_BUNDLE:
-		if (fd >= 0 && take_bundle(gateway, fd, &err) != OK)
-			log_say(LOG_ERROR, "files", "%s; the ones before still hold", err.text);
-		else
-			log_say(LOG_INFO, "files", "new files are in use");
+		if (fd >= 0)
+			take_files(gateway, order.number, fd);
+		break;
+	case ORDER_OPEN:
+		open_up(gateway);
+		break;
+	case ORDER_DRAIN:
+		end_within(gateway, ENDED_REPLACED, order.number);
 		break;
 	case ORDER_STOP:
-		stop(gateway);
+		end_within(gateway, ENDED_STOPPING, order.number);
 		break;
 	default:
 		break;

@@ -25,6 +25,8 @@ struct plan_listen {
 struct plan {
 	uint32_t size; /* of this struct: both ends are the same binary */
 	uint32_t workers;
+	uint32_t drain_seconds, stop_seconds; /* config: drain-time, stop-time */
+	uint8_t fixed[32]; /* digest of all that running gateways cannot take a change of */
 	uint32_t listen_count, watched_count;
 	struct plan_listen listen[PLAN_LISTEN_MOST];
 	struct sandbox_user gateway, authority;

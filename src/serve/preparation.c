@@ -1,5 +1,6 @@
 #include "serve/preparation.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,7 +13,7 @@
 #include "serve/settings.h"
 
 /* The descriptors a check sends, in this order; ORDER_BUNDLE's number says which. */
-enum part { PART_PLAN, PART_BUNDLE, PARTS };
+enum part { PART_PLAN, PART_BUNDLE, PARTS, PART_REPORT = 100 /* with or without the others */ };
 
 void prepared_release(struct prepared *prepared)
 {
@@ -27,6 +28,7 @@ void preparation_init(struct preparation *preparation, struct loop *loop,
 	*preparation = (struct preparation){.loop = loop,
 					    .child = {.role = "check", .orders = -1},
 					    .gathered = {.bundle = -1},
+					    .report = -1,
 					    .on_done = on_done};
 }
 
@@ -48,6 +50,10 @@ static void on_ready(struct source *source)
 	while (order_receive(source->fd, &order, &fd) == OK) {
 		struct prepared *gathered = &preparation->gathered;
 
+		if (order.verb == ORDER_BUNDLE && order.number == PART_REPORT && fd >= 0 && preparation->report < 0) {
+			preparation->report = fd;
+			continue;
+		}
 		if (order.verb != ORDER_BUNDLE || order.number != preparation->parts || fd < 0) {
 			if (fd >= 0)
 				close(fd);
@@ -73,7 +79,7 @@ enum status preparation_start(struct preparation *preparation, const char *confi
 	if (preparation->child.pid)
 		return error_refuse(err, "the configuration is being read already");
 	preparation->parts = 0;
-	prepared_release(&preparation->gathered);
+	preparation_release(preparation);
 	status = child_start(&preparation->child, NULL, 0, ourselves, words, err);
 	if (status != OK)
 		return status;
@@ -81,21 +87,37 @@ enum status preparation_start(struct preparation *preparation, const char *confi
 	return loop_add(preparation->loop, &preparation->source, err);
 }
 
+void preparation_stop(struct preparation *preparation)
+{
+	if (preparation->child.pid)
+		kill(preparation->child.pid, SIGKILL);
+}
+
+void preparation_release(struct preparation *preparation)
+{
+	prepared_release(&preparation->gathered);
+	if (preparation->report >= 0)
+		close(preparation->report);
+	preparation->report = -1;
+}
+
 bool preparation_reaped(struct preparation *preparation, pid_t pid, int exit_status)
 {
-	bool is_good;
-
 	if (pid == 0 || pid != preparation->child.pid)
 		return false;
 	on_ready(&preparation->source); /* what it sent last */
 	loop_remove(preparation->loop, &preparation->source);
 	child_gone(&preparation->child, loop_now(preparation->loop)->mono);
-	is_good = exit_status == 0 && preparation->parts == PARTS;
-	preparation->on_done(preparation, is_good ? &preparation->gathered : NULL);
-	if (is_good)
+	if (exit_status == 0 && preparation->parts == PARTS) {
+		/* The callee's from here on: it may begin another. */
+		struct prepared done = preparation->gathered;
+
 		preparation->gathered.bundle = -1;
-	else
+		preparation->on_done(preparation, &done);
+	} else {
 		prepared_release(&preparation->gathered);
+		preparation->on_done(preparation, NULL);
+	}
 	return true;
 }
 

@@ -5,7 +5,8 @@
  *
  * The child proves the configuration by building what gateways build from it
  * (sites, rules, TLS contexts), then sends two descriptors: the plan, and the
- * gateways' bundle. Its complaints go to standard error, one sentence each.
+ * gateways' bundle; and its complaints or warnings, one sentence each, which
+ * also go to standard error.
  */
 #ifndef SERVE_PREPARATION_H
 #define SERVE_PREPARATION_H
@@ -17,6 +18,7 @@
 struct prepared {
 	struct plan plan;
 	int bundle; /* sealed; the holder's, or -1 */
+	uint32_t number; /* the holder's: which files these are, for ORDER_BUNDLE */
 };
 
 /* One at a time; embedded in the supervisor. */
@@ -26,6 +28,7 @@ struct preparation {
 	struct source source;
 	struct prepared gathered;
 	unsigned parts;
+	int report; /* of the latest: its complaints or warnings, a sentence a line; or -1 */
 	/* Once: prepared is the callee's to take, or NULL: refused (said on standard error). */
 	void (*on_done)(struct preparation *, const struct prepared *);
 };
@@ -37,6 +40,9 @@ MUST_CHECK enum status preparation_start(struct preparation *preparation, const 
 					 struct error *err);
 /* The supervisor reaped this pid; true: it was ours. */
 bool preparation_reaped(struct preparation *preparation, pid_t pid, int exit_status);
+/* It takes too long: on_done will hear NULL. */
+void preparation_stop(struct preparation *preparation);
+void preparation_release(struct preparation *preparation);
 void prepared_release(struct prepared *prepared);
 
 /* The same without a parent, for "config check": complaints into err. */

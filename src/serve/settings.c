@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "config/bundle.h"
@@ -322,6 +323,15 @@ static enum status plan_listening(const struct house_settings *house, const char
 	return OK;
 }
 
+/* Beside the keys: what a gateway learns from the state folder when it starts. */
+static void digest_fixed(const struct settings *settings, uint8_t out[static SHA256_SIZE])
+{
+	const struct span parts[] = {buffer_span(&settings->house.fixed), buffer_span(&settings->issuers_pem),
+				     span_of(settings->domain)};
+
+	digest_sha256_parts(parts, sizeof parts / sizeof *parts, out);
+}
+
 /* What is watched: the config and every file it names. The state folder's own server certificates are
  * among them. */
 enum status settings_plan(const struct settings *settings, const char *path, struct plan *out,
@@ -336,6 +346,9 @@ enum status settings_plan(const struct settings *settings, const char *path, str
 
 	memset(out, 0, sizeof *out);
 	out->size = sizeof *out;
+	out->drain_seconds = (uint32_t)(house->drain_time / SECONDS(1));
+	out->stop_seconds = (uint32_t)(house->stop_time / SECONDS(1));
+	digest_fixed(settings, out->fixed);
 	out->workers = (uint32_t)(house->workers ? house->workers : processors > 0 ? (uint64_t)processors : 1);
 	if (out->workers > WORKERS_MOST)
 		out->workers = WORKERS_MOST;

@@ -169,11 +169,18 @@ static const struct config_row rows[] = {
 	 .standard = "no", .help = "yes: listen-metrics may be any address; whoever reaches it reads your sites' names and figures."},
 	{.key = "state", .section = "", .kind = &value_path, .offset = IN_HOUSE(state), .is_required = true,
 	 .example = "/var/lib/chatelaine", .help = "The folder that \"chatelaine init\" made."},
-	{.key = "contact", .section = "", .kind = &value_text, .offset = IN_HOUSE(door.contact), .least = 1, .most = 200,
+	{.key = "contact", .section = "", .is_live = true, .kind = &value_text, .offset = IN_HOUSE(door.contact), .least = 1, .most = 200,
 	 .example = "it@example.com", .help = "Whom to ask; refusal pages name it."},
 	{.key = "workers", .section = "", .kind = &value_number, .offset = IN_HOUSE(workers), .standard = "0",
 	 .least = 0, .most = WORKERS_MOST, .help = "Gateway processes; 0: one for each processor."},
-	{.key = "trusted-proxies", .section = "", .shape = CONFIG_LIST, .kind = &value_texts,
+	{.key = "drain-time", .section = "", .is_live = true, .kind = &value_duration, .offset = IN_HOUSE(drain_time),
+	 .standard = "10m", .least = 0, .most = SECONDS(7 * 86400),
+	 .help = "When a change needs new gateways: so long the old ones keep the WebSockets and answers that they\n"
+		 "have under way. Then WebSockets are closed with 1012, which lets them come again at once."},
+	{.key = "stop-time", .section = "", .is_live = true, .kind = &value_duration, .offset = IN_HOUSE(stop_time),
+	 .standard = "10s", .least = 0, .most = SECONDS(3600),
+	 .help = "When chatelaine is stopped: so long answers under way may take. WebSockets are told at once (1001)."},
+	{.key = "trusted-proxies", .section = "", .is_live = true, .shape = CONFIG_LIST, .kind = &value_texts,
 	 .offset = IN_HOUSE(door.trusted_proxies), .example = "10.0.0.5",
 	 .help = "Addresses or networks in front of this door whose X-Forwarded-For is kept and added to;\n"
 		 "everybody else's is replaced."},
@@ -181,7 +188,7 @@ static const struct config_row rows[] = {
 	 .example = "10.0.0.5",
 	 .help = "Balancers (addresses or networks) that pass TLS through and say by the PROXY protocol, v1 or v2,\n"
 		 "whose connection it is. From them it must come; from everybody else it is refused."},
-	{.key = "roster-max-age", .section = "", .kind = &value_duration, .offset = IN_HOUSE(door.roster_max_age),
+	{.key = "roster-max-age", .section = "", .is_live = true, .kind = &value_duration, .offset = IN_HOUSE(door.roster_max_age),
 	 .standard = "0s", .least = 0, .most = SECONDS(30 * 86400),
 	 .help = "With the authority silent for so long nobody is let in any more; 0s: never on one machine."},
 	{.key = "handshake-time", .section = "", .kind = &value_duration, .offset = IN_HOUSE(handshake_time),
@@ -190,9 +197,9 @@ static const struct config_row rows[] = {
 	 .least = SECONDS(1), .most = SECONDS(120), .help = "For the head of a request, from its first byte to its last."},
 	{.key = "idle-time", .section = "", .kind = &value_duration, .offset = IN_HOUSE(idle_time), .standard = "75s",
 	 .least = SECONDS(1), .most = SECONDS(3600), .help = "Between requests. Quiet WebSockets are not cut."},
-	{.key = "connect-time", .section = "", .kind = &value_duration, .offset = IN_HOUSE(connect_time),
+	{.key = "connect-time", .section = "", .is_live = true, .kind = &value_duration, .offset = IN_HOUSE(connect_time),
 	 .standard = "5s", .least = MILLISECONDS(100), .most = SECONDS(60), .help = "To connect to the application (502)."},
-	{.key = "first-byte-time", .section = "", .kind = &value_duration, .offset = IN_HOUSE(first_byte_time),
+	{.key = "first-byte-time", .section = "", .is_live = true, .kind = &value_duration, .offset = IN_HOUSE(first_byte_time),
 	 .standard = "60s", .least = SECONDS(1), .most = SECONDS(3600),
 	 .help = "Until the application begins its answer (504)."},
 	{.key = "connections", .section = "", .kind = &value_number, .offset = IN_HOUSE(connections),
@@ -211,7 +218,7 @@ static const struct config_row rows[] = {
 	 .help = "HTTP/2 frames within a second that carry nothing (PING, SETTINGS, PRIORITY, CONTINUATION, empty\n"
 		 "DATA, WINDOW_UPDATE beyond what was sent); with more the connection ends."},
 
-	{.key = "site", .section = "", .shape = CONFIG_SECTION, .add = add_site, .is_required = true,
+	{.key = "site", .section = "", .is_live = true, .shape = CONFIG_SECTION, .add = add_site, .is_required = true,
 	 .example = "chat.example.com", .help = "A host name or IP address, and the application behind it."},
 	{.key = "preset", .section = "site", .kind = &preset_kind, .offset = IN_SITE(preset), .standard = "generic",
 	 .help = "Headers and statuses that an application wants: generic, rocketchat, mattermost, device-list."},
@@ -263,7 +270,17 @@ static const struct config_row rows[] = {
 	 .example = "/etc/chatelaine/allow-api.txt", .help = "As the site's."},
 };
 
-const struct config_rows settings_rows = {.at = rows, .count = sizeof rows / sizeof *rows};
+static void note_fixed(void *out, const struct config_row *row, struct span value)
+{
+	struct house_settings *house = out;
+
+	if (!house->fixed.ceiling)
+		buffer_init(&house->fixed, 4 * CONFIG_TEXT_MOST);
+	buffer_printf(&house->fixed, "%s %s %.*s\n", row->section, row->key, SPAN_PRINT(value));
+}
+
+const struct config_rows settings_rows = {
+	.at = rows, .count = sizeof rows / sizeof *rows, .on_fixed = note_fixed};
 
 void settings_release(struct house_settings *house)
 {
@@ -281,5 +298,6 @@ void settings_release(struct house_settings *house)
 		free(site->name);
 	}
 	free(house->door.sites);
+	buffer_release(&house->fixed);
 	config_release(&settings_rows, "", house);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buffer.h"
 #include "config/config_parse.h"
 #include "config/config_value.h"
 #include "door/route.h"
@@ -20,6 +21,8 @@ struct house_settings {
 	char *state, *acme_folder;
 	struct value_texts proxy_from;
 	uint64_t workers;
+	int64_t drain_time, stop_time;
+	struct buffer fixed; /* all that running gateways cannot take a change of, as text */
 	int64_t handshake_time, head_time, idle_time, connect_time, first_byte_time;
 	uint64_t connections;
 	bool http2;

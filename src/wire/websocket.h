@@ -40,6 +40,7 @@ enum {
 	WEBSOCKET_PROTOCOL_ERROR = 1002,
 	WEBSOCKET_POLICY = 1008,
 	WEBSOCKET_TOO_BIG = 1009,
+	WEBSOCKET_SERVICE_RESTART = 1012, /* IANA's registry: reconnect after a moment */
 };
 
 struct websocket_frame {
