@@ -165,6 +165,11 @@ void channel_free(struct channel *channel)
 	loop_post(channel->loop, &channel->ending);
 }
 
+int channel_hold(const struct channel *channel)
+{
+	return channel->source.fd < 0 ? -1 : fcntl(channel->source.fd, F_DUPFD_CLOEXEC, 3);
+}
+
 const char *channel_peer(const struct channel *channel)
 {
 	return channel->peer;

@@ -38,6 +38,8 @@ void channel_free(struct channel *channel);
 /* Closes as if the other side had: on_closed follows. */
 void channel_break(struct channel *channel, const char *why);
 
+/* Another descriptor of the same socket, the caller's; -1: none. While it is open the other end sees no end. */
+int channel_hold(const struct channel *channel);
 const char *channel_peer(const struct channel *channel);
 struct loop *channel_loop(const struct channel *channel);
 bool channel_is_open(const struct channel *channel);

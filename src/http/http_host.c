@@ -114,13 +114,17 @@ void http_host_end(struct http_host *host, enum ending why)
 		connection_end(OWNER_OF(link, struct connection, in_host), why);
 }
 
-void http_host_end_tunnels(struct http_host *host, enum ending why)
+void http_host_stop(struct http_host *host)
 {
+	host->spares_idle = false;
+	host->is_stopping = true;
 	LIST_EACH(link, &host->live) {
 		struct connection *connection = OWNER_OF(link, struct connection, in_host);
 
 		if (connection->is_tunnel)
-			connection_end(connection, why);
+			connection_end(connection, ENDED_STOPPING);
+		else
+			connection_drain(connection);
 	}
 }
 

@@ -94,6 +94,7 @@ struct http_host {
 	/* Draining closes no idle connection: its next request may be on the way, and is answered with
 	 * "Connection: close". For a worker that has a successor. */
 	bool spares_idle;
+	bool is_stopping; /* http_host_stop was called */
 
 	/* -- http's own -- */
 	struct slabs connections, visits, heads, answers, spills, bulk;
@@ -115,8 +116,8 @@ void http_host_release(struct http_host *host);
 void http_host_drain(struct http_host *host);
 /* connection_end for all of them. */
 void http_host_end(struct http_host *host, enum ending why);
-/* connection_end for those that are nothing but a tunnel: they end by no answer. */
-void http_host_end_tunnels(struct http_host *host, enum ending why);
+/* Drains, and tunnels end at once with ENDED_STOPPING: nothing is to be waited for there. */
+void http_host_stop(struct http_host *host);
 size_t http_host_connections(const struct http_host *host);
 /* "Sat, 21 Nov 2026 03:13:30 GMT" of this turn. */
 struct span http_host_date(struct http_host *host);

@@ -71,7 +71,8 @@ static bool finish_exchange(struct h1 *h1)
 {
 	struct connection *connection = h1->base.connection;
 	struct exchange *exchange = h1->exchange;
-	bool is_last = !h1->keep || h1->drains;
+	/* Draining began behind the answer's head, which does not say that it is the last one. */
+	bool is_last = !h1->keep || (h1->drains && !h1->base.host->spares_idle);
 
 	if (h1->input == INPUT_BODY) {
 		h1_discard(h1);

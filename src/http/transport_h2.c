@@ -342,19 +342,6 @@ static void on_writable(struct transport *transport)
 		connection_tidy(transport->connection);
 }
 
-static void drain(struct transport *transport)
-{
-	struct h2 *h2 = h2_of(transport);
-
-	if (h2->drains || !h2->session)
-		return;
-	h2->drains = true;
-	h2->notice_until = connection_now(transport->connection) + H2_NOTICE_TIME;
-	(void)nghttp2_submit_shutdown_notice(h2->session);
-	(void)nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL);
-	connection_tidy(transport->connection);
-}
-
 /* A tunnel may say a last word; all else is cut at once. False: there is nobody to say it to. */
 static bool revoke_stream(struct h2_stream *stream, enum ending why)
 {
@@ -368,6 +355,33 @@ static bool revoke_stream(struct h2_stream *stream, enum ending why)
 	h2_reset(stream, NGHTTP2_CANCEL, why);
 	stream->why = why;
 	return false;
+}
+
+/* They end by no answer. */
+static void end_tunnels(struct h2 *h2, enum ending why)
+{
+	LIST_EACH (it, &h2->streams) {
+		struct h2_stream *stream = OWNER_OF(it, struct h2_stream, in_streams);
+
+		if (stream->is_tunnel && stream->step != STREAM_CLOSED)
+			(void)revoke_stream(stream, why);
+	}
+	connection_tidy(h2->base.connection);
+}
+
+static void drain(struct transport *transport)
+{
+	struct h2 *h2 = h2_of(transport);
+
+	if (h2->session && transport->host->is_stopping)
+		end_tunnels(h2, ENDED_STOPPING);
+	if (h2->drains || !h2->session)
+		return;
+	h2->drains = true;
+	h2->notice_until = connection_now(transport->connection) + H2_NOTICE_TIME;
+	(void)nghttp2_submit_shutdown_notice(h2->session);
+	(void)nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL);
+	connection_tidy(transport->connection);
 }
 
 static bool revoke(struct transport *transport, enum ending why)

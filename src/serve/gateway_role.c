@@ -499,14 +499,14 @@ static size_t count_connections(struct gateway *gateway)
 	       (gateway->street ? http_host_connections(street_host(gateway->street)) : 0);
 }
 
-static void drain_all(struct gateway *gateway, bool spares_idle)
+static void drain(struct http_host *host, enum ending why)
 {
-	gateway->host.spares_idle = spares_idle;
-	http_host_drain(&gateway->host);
-	if (!gateway->street)
-		return;
-	street_host(gateway->street)->spares_idle = spares_idle;
-	http_host_drain(street_host(gateway->street));
+	if (why == ENDED_STOPPING) {
+		http_host_stop(host);
+	} else {
+		host->spares_idle = true;
+		http_host_drain(host);
+	}
 }
 
 static void end_all(struct gateway *gateway)
@@ -549,10 +549,9 @@ static void end_within(struct gateway *gateway, enum ending why, uint32_t second
 	if (!is_said_again || end_at < gateway->end_at)
 		gateway->end_at = end_at;
 	gateway->end_with = why;
-	drain_all(gateway, why == ENDED_REPLACED);
-	/* Nothing is to be waited for: they end by no answer of ours. */
-	if (why == ENDED_STOPPING)
-		http_host_end_tunnels(&gateway->host, why);
+	drain(&gateway->host, why);
+	if (gateway->street)
+		drain(street_host(gateway->street), why);
 	timer_set(loop_timers(gateway->post.loop), &gateway->ending, now);
 }
 
@@ -688,6 +687,9 @@ int gateway_role(int argc, char **argv)
 	/* The rest of what connections and relays posted. */
 	timer_stop(&gateway.minute);
 	watch_report_stop(&gateway.watched);
+	/* Its end is told by ours: one that closes its channel and lives on is killed, and has a log to write. */
+	if (gateway.authority)
+		(void)!channel_hold(gateway.authority);
 	channel_free(gateway.authority);
 	(void)loop_turn(gateway.post.loop, 0);
 	http_host_release(&gateway.host);

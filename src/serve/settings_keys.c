@@ -184,7 +184,7 @@ static const struct config_row rows[] = {
 	 .offset = IN_HOUSE(door.trusted_proxies), .example = "10.0.0.5",
 	 .help = "Addresses or networks in front of this door whose X-Forwarded-For is kept and added to;\n"
 		 "everybody else's is replaced."},
-	{.key = "proxy-from", .section = "", .shape = CONFIG_LIST, .kind = &balancer_kind, .offset = IN_HOUSE(proxy_from),
+	{.key = "proxy-from", .section = "", .is_live = true, .shape = CONFIG_LIST, .kind = &balancer_kind, .offset = IN_HOUSE(proxy_from),
 	 .example = "10.0.0.5",
 	 .help = "Balancers (addresses or networks) that pass TLS through and say by the PROXY protocol, v1 or v2,\n"
 		 "whose connection it is. From them it must come; from everybody else it is refused."},

@@ -211,12 +211,12 @@ class House:
         done = self.curl(path, device, "-o", "/dev/null", "-w", "%{http_code}", *words)
         return int(done.stdout or 0)
 
-    def tls(self, device=None, name=None, context=None, alpn=("http/1.1",), timeout=20):
+    def tls(self, device=None, name=None, context=None, alpn=("http/1.1",), timeout=20, port=None):
         """A TLS socket to the door."""
         context = context or self.context(device)
         if alpn:
             context.set_alpn_protocols(list(alpn))
-        plain = socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
+        plain = socket.create_connection(("127.0.0.1", port or self.port), timeout=timeout)
         return context.wrap_socket(plain, server_hostname=self.site if name is None else name)
 
     def context(self, device=None):
