@@ -684,7 +684,9 @@ int gateway_role(int argc, char **argv)
 		return 1;
 	}
 	loop_run(gateway.post.loop);
-	/* The rest of what connections and relays posted. */
+	/* What is said from here on is for nobody; the loop turns for what connections and relays posted. */
+	loop_remove(gateway.post.loop, &gateway.post.orders);
+	timer_stop(&gateway.ending);
 	timer_stop(&gateway.minute);
 	watch_report_stop(&gateway.watched);
 	/* Its end is told by ours: one that closes its channel and lives on is killed, and has a log to write. */
