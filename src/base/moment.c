@@ -1,9 +1,10 @@
 #include "base/moment.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
-enum { YEAR_LEAST = 2000, YEAR_MOST = 9999, DAY = 86400 };
+enum { YEAR_LEAST = 2000, YEAR_MOST = 9999, DAY = 86400, ZONE_ROOM = 256 };
 
 /* Exactly `digits` of them, at most `most`. */
 static bool take_number(struct span *text, size_t digits, uint64_t least, uint64_t most, uint64_t *out)
@@ -98,25 +99,56 @@ bool moment_parse(struct span text, struct moment *out)
 	return true;
 }
 
+static const char *other_zone;
+
+void moment_set_zone(const char *zone)
+{
+	other_zone = zone;
+}
+
+/* Parts run with TZ=UTC, for their logs; a command has whatever its user likes. `kept` is what was there. */
+static void enter_zone(char *kept, size_t room)
+{
+	const char *now = getenv("TZ");
+
+	snprintf(kept, room, "%s", now ? now : "");
+	setenv("TZ", other_zone ? other_zone : ":/etc/localtime", 1);
+	tzset();
+}
+
+static void leave_zone(const char *kept)
+{
+	if (kept[0])
+		setenv("TZ", kept, 1);
+	else
+		unsetenv("TZ");
+	tzset();
+}
+
 int64_t moment_settle(int64_t local)
 {
 	time_t as_if = (time_t)local;
+	char kept[ZONE_ROOM];
 	struct tm parts;
 
 	if (!gmtime_r(&as_if, &parts))
 		return local;
 	parts.tm_isdst = -1;
+	enter_zone(kept, sizeof kept);
 	as_if = mktime(&parts);
+	leave_zone(kept);
 	return as_if == (time_t)-1 ? local : (int64_t)as_if;
 }
 
 void moment_text(int64_t seconds, char out[static MOMENT_TEXT_SIZE])
 {
 	time_t when = (time_t)seconds;
+	char kept[ZONE_ROOM];
 	struct tm parts;
 
-	tzset();
+	enter_zone(kept, sizeof kept);
 	if (!localtime_r(&when, &parts) ||
 	    !strftime(out, MOMENT_TEXT_SIZE, parts.tm_sec ? "%Y-%m-%d %H:%M:%S %Z" : "%Y-%m-%d %H:%M %Z", &parts))
 		snprintf(out, MOMENT_TEXT_SIZE, "beyond all time");
+	leave_zone(kept);
 }

@@ -21,12 +21,14 @@ struct moment {
 
 /* False: not a day of the calendar in one of these forms, or a year before 2000 or after 9999. */
 bool moment_parse(struct span text, struct moment *out);
-/* What a local reading means here: reads the machine's zone. In the hour that a clock skips or repeats, one of
- * the two readings. */
+/* What a local reading means here, by the machine's zone (/etc/localtime; not TZ, which each process may have its
+ * own of). In the hour that a clock skips or repeats, one of the two readings. */
 int64_t moment_settle(int64_t local);
 
 enum { MOMENT_TEXT_SIZE = 64 };
-/* "2026-12-24 00:00 CET", and ":30" if there are seconds; reads the machine's zone. Terminated. */
+/* "2026-12-24 00:00 CET", and ":30" if there are seconds; by the same zone. Terminated. */
 void moment_text(int64_t seconds, char out[static MOMENT_TEXT_SIZE]);
+/* For tests: another zone, as tzset(3) reads it; NULL: the machine's again. Borrowed. */
+void moment_set_zone(const char *zone);
 
 #endif

@@ -11,6 +11,7 @@
 #include "command/person.h"
 #include "command/serve.h"
 #include "command/status.h"
+#include "command/watch_command.h"
 
 const struct command commands[] = {
 	{"init", NULL, command_init,
@@ -29,6 +30,15 @@ const struct command commands[] = {
 	 "The name, who ends TLS at each of its addresses, the certificate, port 80, IPv6, the clock,\n"
 	 "the application, side doors, renewal. Exit 1 if something is bad. Works on any machine; on\n"
 	 "the door's own it knows more.", false},
+	{"watch", NULL, command_watch, "[--site S] [--since 1d] [--follow] [--reset] [--config FILE]",
+	 "who would be refused if the rules were enforced, and who is ready",
+	 "For sites and locations with no-certificate = watch or \"watch until 2026-12-24\": what\n"
+	 "passed and would have been refused, by path, address and kind of program; which people\n"
+	 "were not seen with a certificate yet; what to do. Gateways tell once a minute.\n"
+	 "--since 1d      only what was met since then (also 12h, 30m, 2026-11-20); people too,\n"
+	 "                who else count as ready when they were there within 30 days\n"
+	 "--follow        go on, and show what comes in\n"
+	 "--reset         forget what was counted (of one site with --site)", false},
 	{"person", "add", command_person_add, "NAME --email E [--groups a,b] [--admin]", "make a person known", NULL, false},
 	{"person", "list", command_person_list, "", "everyone who is known", NULL, false},
 	{"person", "show", command_person_show, "NAME", "one person with all devices", NULL, false},

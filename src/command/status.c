@@ -11,6 +11,7 @@
 #include "command/asking.h"
 #include "command/options.h"
 #include "command/serve.h"
+#include "command/watching.h"
 #include "pki/certificate.h"
 #include "pki/crypto_start.h"
 #include "serve/settings.h"
@@ -60,7 +61,7 @@ static void look_at_certificate(const struct site_options *site, json_t *problem
 	certificate_free(certificate);
 }
 
-static void look_at_config(const struct invocation *invocation, json_t *problems, json_t *sites)
+static void look_at_config(const struct invocation *invocation, json_t *problems, json_t *sites, json_t **watch)
 {
 	const struct door_options *door;
 	struct settings *settings = NULL;
@@ -76,6 +77,7 @@ static void look_at_config(const struct invocation *invocation, json_t *problems
 		return;
 	}
 	door = settings_door(settings);
+	*watch = watching_summary(invocation, door, problems);
 	for (i = 0; i < door->site_count; i++) {
 		const struct site_options *site = &door->sites[i];
 
@@ -128,7 +130,7 @@ static void print_status(const json_t *answer)
 
 int command_status(struct invocation *invocation)
 {
-	json_t *answer, *problems, *sites;
+	json_t *answer, *problems, *sites, *watch = NULL;
 	struct error err;
 	bool running;
 	int outcome;
@@ -143,11 +145,13 @@ int command_status(struct invocation *invocation)
 		return outcome;
 	problems = json_array();
 	sites = json_array();
-	look_at_config(invocation, problems, sites);
+	look_at_config(invocation, problems, sites, &watch);
 	look_at_authority(answer, problems);
 	json_object_set_new(answer, "running", json_boolean(running));
 	json_object_set_new(answer, "sites", sites);
 	json_object_set_new(answer, "problems", problems);
+	if (watch)
+		json_object_set_new(answer, "watch", watch);
 	if (invocation->json)
 		return asking_print_json(answer);
 	print_status(answer);

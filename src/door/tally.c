@@ -14,7 +14,7 @@
 /* A key is its parts with a line end behind each, then kind and device. */
 enum {
 	SLOTS = 2 * TALLY_ROWS,
-	KEY_MOST = TALLY_SITE_SIZE + 2 * TALLY_PATH_SIZE + TALLY_SOURCE_SIZE + TALLY_CODE_SIZE + 2 + 16,
+	KEY_MOST = TALLY_SITE_SIZE + 1 + 2 * TALLY_PATH_SIZE + TALLY_SOURCE_SIZE + TALLY_CODE_SIZE + 2 + 16,
 	SEGMENT_MOST = 32,
 	ID_LEAST = 16,
 	SEGMENTS = 2,
@@ -157,7 +157,10 @@ static void make_key(const struct tally_event *event, const char *path, const ch
 		     struct key *out)
 {
 	out->size = 0;
-	put(out, event->site, TALLY_SITE_SIZE);
+	/* A wildcard's name is kept without its asterisk. */
+	if (event->site.size > 0 && event->site.at[0] == '.')
+		out->at[out->size++] = '*';
+	put(out, event->site, TALLY_SITE_SIZE - 1);
 	put(out, span_of(for_all ? "" : event->location), TALLY_PATH_SIZE);
 	put(out, span_of(path), TALLY_PATH_SIZE);
 	put(out, span_of(source), TALLY_SOURCE_SIZE);

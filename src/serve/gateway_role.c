@@ -464,16 +464,11 @@ static void on_seen_told(void *arg, enum status status, const json_t *words, int
 		log_say(LOG_WARNING, "seen", "%s", err->text);
 }
 
-/* Once a minute: who was here, and a tenth of the store's old secrets. */
-static void on_minute(struct timer *timer)
+static void tell_seen(struct gateway *gateway)
 {
-	struct gateway *gateway = OWNER_OF(timer, struct gateway, minute);
 	uint8_t seen[SEEN_A_TIME][16];
 	size_t count, i;
 
-	timer_set(loop_timers(gateway->post.loop), timer, loop_now(gateway->post.loop)->mono + SECONDS(60));
-	session_store_sweep(gateway->sessions, session_store_sets(gateway->sessions) / 10 + 1,
-			    loop_now(gateway->post.loop));
 	count = gateway->authority ? door_take_seen(gateway->door, seen, SEEN_A_TIME) : 0;
 	if (count) {
 		struct question question = {.name = "seen", .fd = -1};
@@ -488,6 +483,17 @@ static void on_minute(struct timer *timer)
 		question.words = json_pack("{s:o}", "devices", devices);
 		(void)!ask(gateway->authority, question, ASK_MS, on_seen_told, NULL, NULL);
 	}
+}
+
+/* Once a minute: who was here, and a tenth of the store's old secrets. */
+static void on_minute(struct timer *timer)
+{
+	struct gateway *gateway = OWNER_OF(timer, struct gateway, minute);
+
+	timer_set(loop_timers(gateway->post.loop), timer, loop_now(gateway->post.loop)->mono + SECONDS(60));
+	session_store_sweep(gateway->sessions, session_store_sets(gateway->sessions) / 10 + 1,
+			    loop_now(gateway->post.loop));
+	tell_seen(gateway);
 }
 
 /* Orders ------------------------------------------------------------------ */
@@ -546,6 +552,7 @@ static void end_within(struct gateway *gateway, enum ending why, uint32_t second
 	}
 	metrics_gate_end(gateway->metrics);
 	watch_report_hurry(&gateway->watched);
+	tell_seen(gateway);
 	if (!is_said_again || end_at < gateway->end_at)
 		gateway->end_at = end_at;
 	gateway->end_with = why;
