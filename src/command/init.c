@@ -58,9 +58,6 @@ static enum status check_given(struct init_options *given, struct error *err)
 		error_context(err, "--to");
 		return status;
 	}
-	if (url.scheme != URL_HTTP)
-		return error_refuse(err, "--to %s: only http:// upstreams are spoken yet; let the application listen on "
-				    "http://127.0.0.1:PORT", given->to);
 	if (given->listen && address_parse(span_of(given->listen), &address, err) != OK) {
 		error_context(err, "--listen");
 		return REFUSED;
@@ -152,6 +149,8 @@ static bool write_config(struct buffer *out, const struct init_options *given)
 	buffer_printf(out, "   # %s\n    upstream = {", preset->note ? preset->note : "");
 	is_sayable &= config_quote(out, span_of(given->to));
 	buffer_add_text(out, "}\n");
+	if (span_starts(span_of(given->to), "https:"))
+		buffer_add_text(out, "    upstream-ca = \"system\"                  # or a PEM file with the CA of its certificate\n");
 	if (!given->is_public)
 		buffer_add_text(out, "    # Made by the house's own authority; clients trust it by \"chatelaine ca cert\".\n"
 				     "    # Put the paths of a public certificate here as soon as there is one.\n");

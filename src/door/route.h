@@ -53,6 +53,9 @@ struct site_options {
 	size_t location_count;
 	/* Not the door's: read by serve/ and relay/. */
 	struct value_texts upstream;
+	struct value_file upstream_ca, upstream_certificate, upstream_key;
+	char *upstream_name;                                /* NULL: as the URL says */
+	int64_t connect_time, first_byte_time, quiet_time; /* 0: the house's */
 	struct value_file certificate, key;
 	struct value_texts open;
 };

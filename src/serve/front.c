@@ -13,6 +13,7 @@
 #include "serve/balancers.h"
 #include "serve/settings.h"
 #include "serve/settings_keys.h"
+#include "serve/upstream_settings.h"
 #include "wire/host_name.h"
 
 /* A site's relay; shared by the fronts that came after one another with the same text. */
@@ -36,10 +37,9 @@ static struct shared_relay *relay_for(struct relay_worker *worker, const struct 
 	struct shared_relay *shared = calloc(1, sizeof *shared);
 	char **urls = calloc(site->upstream.count + 1, sizeof *urls); /* NULL behind the last */
 	struct relay_options options = {.upstreams = urls};
-	struct http_limits unused;
 	enum status status = FAILED;
 
-	settings_limits(settings, &unused, &options.limits);
+	upstream_settings_fill(settings, site, &options);
 	if (shared && urls) {
 		memcpy(urls, site->upstream.at, site->upstream.count * sizeof *urls);
 		status = relay_new(worker, &options, &shared->relay, err);
@@ -87,7 +87,7 @@ enum status front_new(struct relay_worker *worker, const struct settings *settin
 	for (i = 0; i < door->site_count; i++) {
 		struct shared_relay *shared;
 
-		if (is_same) {
+		if (is_same && upstream_settings_equal(&door->sites[i], &settings_door(before->settings)->sites[i])) {
 			shared = before->relays[i];
 			shared->holders++;
 		} else {

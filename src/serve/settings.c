@@ -474,6 +474,7 @@ void settings_limits(const struct settings *settings, struct http_limits *http,
 	*upstream = upstream_limits_default();
 	upstream->connect = house->connect_time;
 	upstream->first_byte = house->first_byte_time;
+	upstream->quiet = house->quiet_time;
 }
 
 uint16_t settings_https_port(const struct settings *settings)

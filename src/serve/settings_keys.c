@@ -11,6 +11,7 @@
 #include "http/http_host.h"
 #include "serve/balancers.h"
 #include "serve/plan.h"
+#include "serve/upstream_settings.h"
 #include "serve/watch_keys.h"
 #include "wire/host_name.h"
 #include "wire/url.h"
@@ -31,10 +32,6 @@ static enum status parse_upstream(const struct value_context *context, struct sp
 	struct url url;
 	enum status status = url_parse(text, &url, err);
 
-	if (status == OK && url.scheme == URL_HTTPS)
-		status = error_refuse(err, "https upstreams are not spoken yet; use http:// to this machine");
-	if (status == OK && url.scheme == URL_UNIX)
-		status = error_refuse(err, "Unix socket upstreams are not spoken yet; use http://127.0.0.1:PORT");
 	return parse_text_checked(context, text, into, status, err);
 }
 
@@ -198,10 +195,13 @@ static const struct config_row rows[] = {
 	{.key = "idle-time", .section = "", .kind = &value_duration, .offset = IN_HOUSE(idle_time), .standard = "75s",
 	 .least = SECONDS(1), .most = SECONDS(3600), .help = "Between requests. Quiet WebSockets are not cut."},
 	{.key = "connect-time", .section = "", .is_live = true, .kind = &value_duration, .offset = IN_HOUSE(connect_time),
-	 .standard = "5s", .least = MILLISECONDS(100), .most = SECONDS(60), .help = "To connect to the application (502)."},
+	 .standard = "5s", .least = MILLISECONDS(100), .most = SECONDS(60), .help = "To connect to the application, TLS included (502)."},
 	{.key = "first-byte-time", .section = "", .is_live = true, .kind = &value_duration, .offset = IN_HOUSE(first_byte_time),
 	 .standard = "60s", .least = SECONDS(1), .most = SECONDS(3600),
 	 .help = "Until the application begins its answer (504)."},
+	{.key = "quiet-time", .section = "", .is_live = true, .kind = &value_duration, .offset = IN_HOUSE(quiet_time), .standard = "10m",
+	 .least = SECONDS(1), .most = SECONDS(86400),
+	 .help = "Silence of the application inside an answer; then it is cut. Quiet WebSockets are not cut."},
 	{.key = "connections", .section = "", .kind = &value_number, .offset = IN_HOUSE(connections),
 	 .standard = "8000", .least = 16, .most = 1000000,
 	 .help = "Connections of clients a worker, at most. Each may need two descriptors."},
@@ -218,13 +218,33 @@ static const struct config_row rows[] = {
 	 .help = "HTTP/2 frames within a second that carry nothing (PING, SETTINGS, PRIORITY, CONTINUATION, empty\n"
 		 "DATA, WINDOW_UPDATE beyond what was sent); with more the connection ends."},
 
-	{.key = "site", .section = "", .is_live = true, .shape = CONFIG_SECTION, .add = add_site, .is_required = true,
+	{.key = "site", .section = "", .is_live = true, .shape = CONFIG_SECTION, .add = add_site,
+	 .check = upstream_settings_check, .is_required = true,
 	 .example = "chat.example.com", .help = "A host name or IP address, and the application behind it."},
 	{.key = "preset", .section = "site", .kind = &preset_kind, .offset = IN_SITE(preset), .standard = "generic",
 	 .help = "Headers and statuses that an application wants: generic, rocketchat, mattermost, device-list."},
 	{.key = "upstream", .section = "site", .shape = CONFIG_LIST, .kind = &upstream_kind,
 	 .offset = IN_SITE(upstream), .is_required = true, .example = "http://127.0.0.1:3000",
-	 .help = "Where the application listens; several are asked in turn."},
+	 .help = "Where the application listens: http://HOST:PORT, https://HOST:PORT or unix:/PATH. Several are asked in\n"
+		 "turn; one that fails is left alone for a while, and a request that only reads is then asked of another."},
+	{.key = "upstream-ca", .section = "site", .kind = &value_authorities, .offset = IN_SITE(upstream_ca),
+	 .example = "/etc/chatelaine/upstream-ca.pem",
+	 .help = "For https:// upstreams, needed: PEM with the CA of their certificate, or with the certificate itself;\n"
+		 "\"system\": the public CAs of this machine. Watched."},
+	{.key = "upstream-name", .section = "site", .kind = &value_text, .offset = IN_SITE(upstream_name), .least = 1,
+	 .most = 253, .example = "app.internal",
+	 .help = "The name in their certificate, if it is not the host of the URL."},
+	{.key = "upstream-certificate", .section = "site", .kind = &value_file, .offset = IN_SITE(upstream_certificate),
+	 .example = "/etc/chatelaine/to-upstream.pem",
+	 .help = "Our own certificate for https:// upstreams that ask for one, PEM with its chain. Watched."},
+	{.key = "upstream-key", .section = "site", .kind = &value_file, .offset = IN_SITE(upstream_key),
+	 .example = "/etc/chatelaine/to-upstream.key", .help = "Its private key, PEM. Watched."},
+	{.key = "connect-time", .section = "site", .kind = &value_duration, .offset = IN_SITE(connect_time),
+	 .example = "5s", .least = MILLISECONDS(100), .most = SECONDS(60), .help = "As above, for this site."},
+	{.key = "first-byte-time", .section = "site", .kind = &value_duration, .offset = IN_SITE(first_byte_time),
+	 .example = "60s", .least = SECONDS(1), .most = SECONDS(3600), .help = "As above, for this site."},
+	{.key = "quiet-time", .section = "site", .kind = &value_duration, .offset = IN_SITE(quiet_time),
+	 .example = "10m", .least = SECONDS(1), .most = SECONDS(86400), .help = "As above, for this site."},
 	{.key = "certificate", .section = "site", .kind = &value_file, .offset = IN_SITE(certificate),
 	 .is_required = true, .example = "/etc/letsencrypt/live/chat.example.com/fullchain.pem",
 	 .help = "The site's certificate with its chain, PEM. Watched."},

@@ -23,7 +23,7 @@ struct house_settings {
 	uint64_t workers;
 	int64_t drain_time, stop_time;
 	struct buffer fixed; /* all that running gateways cannot take a change of, as text */
-	int64_t handshake_time, head_time, idle_time, connect_time, first_byte_time;
+	int64_t handshake_time, head_time, idle_time, connect_time, first_byte_time, quiet_time;
 	uint64_t connections;
 	bool http2;
 	uint64_t http2_streams, http2_resets, http2_frames;
