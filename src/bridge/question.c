@@ -39,7 +39,7 @@ struct answer {
 };
 
 static const char *const role_names[] = {"stranger", "command", "gateway",
-					 "console",  "authority", "supervisor"};
+					 "console",  "authority", "supervisor", "resolver"};
 
 const char *role_name(enum role role)
 {

@@ -31,6 +31,7 @@ enum role {
 	ROLE_CONSOLE = 8,
 	ROLE_AUTHORITY = 16,
 	ROLE_SUPERVISOR = 32,
+	ROLE_RESOLVER = 64,
 };
 const char *role_name(enum role role);
 

@@ -53,14 +53,15 @@ static struct shared_relay *relay_for(struct relay_worker *worker, const struct 
 	return shared;
 }
 
-/* The text may be the same and the addresses new. */
+/* The first answer; later ones are the resolver's, and fresher. */
 static void resolve(struct relay *relay, const struct settings *settings)
 {
 	struct upstream *upstream;
 	size_t i;
 
 	for (i = 0; (upstream = relay_upstream(relay, i)); i++)
-		settings_resolve(settings, upstream);
+		if (!upstream_has_address(upstream))
+			settings_resolve(settings, upstream);
 }
 
 enum status front_new(struct relay_worker *worker, const struct settings *settings, struct front *before,
@@ -123,6 +124,14 @@ unsigned front_servers_down(const struct front *front, size_t site)
 	for (i = 0; site < front->count && (upstream = relay_upstream(front->relays[site]->relay, i)); i++)
 		down += upstream->downs > 0;
 	return down;
+}
+
+void front_resolve(struct front *front, const char *host, const struct address *addresses, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < front->count; i++)
+		relay_resolve(front->relays[i]->relay, host, addresses, count);
 }
 
 struct tls_context *front_tls(const struct front *front)

@@ -27,6 +27,8 @@ const struct route_service *front_services(const struct front *front, size_t *co
  * of which site is wrong, and how. */
 MUST_CHECK enum status front_secure(struct front *front, const struct routes *routes,
 				    const struct tls_hooks *hooks, struct error *err);
+/* Where the name of some upstreams leads now. */
+void front_resolve(struct front *front, const char *host, const struct address *addresses, size_t count);
 struct tls_context *front_tls(const struct front *front); /* borrowed; NULL before front_secure */
 /* Is this address a balancer's (proxy-from), whose connections begin with a PROXY header? */
 bool front_awaits_proxy(const struct front *front, const struct address *peer);

@@ -23,6 +23,7 @@
 #include "serve/metrics_gate.h"
 #include "serve/plan.h"
 #include "serve/post.h"
+#include "serve/resolver_link.h"
 #include "serve/role.h"
 #include "serve/sandbox.h"
 #include "serve/settings.h"
@@ -53,6 +54,7 @@ struct gateway {
 	struct relay_worker *relays;
 	struct metrics_gate *metrics;
 	struct front *front;
+	struct resolver_link resolver;
 	struct door *door;
 	struct http_host host;
 	int challenges;        /* the folder of ACME answers, or -1 */
@@ -223,6 +225,14 @@ static enum status open_gates(struct gateway *gateway, struct error *err)
 
 /* Settings ---------------------------------------------------------------- */
 
+static void on_addresses(void *arg, const char *host, const struct address *addresses, size_t count)
+{
+	const struct gateway *gateway = arg;
+
+	if (gateway->front)
+		front_resolve(gateway->front, host, addresses, count);
+}
+
 /* All or nothing: on failure what held before still holds. */
 static enum status take_bundle(struct gateway *gateway, int fd, struct error *err)
 {
@@ -262,6 +272,7 @@ static enum status take_bundle(struct gateway *gateway, int fd, struct error *er
 	gateway->settings = settings;
 	gateway->bundle = bundle;
 	figures_of_settings(settings, gateway->post.page);
+	resolver_link_repeat(&gateway->resolver);
 	return OK;
 done:
 	routes_release(routes);
@@ -592,7 +603,9 @@ static void on_order(struct post *post, struct order order, int fd)
 
 	switch (order.verb) {
 	case ORDER_CHANNEL:
-		if (fd >= 0)
+		if (fd >= 0 && order.number == CHANNEL_RESOLVER)
+			resolver_link_take(&gateway->resolver, fd);
+		else if (fd >= 0)
 			take_channel(gateway, fd);
 		return; /* the channel has it */
 	case ORDER_BUNDLE:
@@ -650,7 +663,12 @@ static enum status start(struct gateway *gateway, int argc, char **argv, struct 
 	TRY(post_init(&gateway->post, "gateway", argc, argv, on_order, err));
 	TRY(crypto_start(err));
 	TRY(session_store_open(FD_SESSIONS, &gateway->sessions, err));
-	relays = (struct relay_worker_options){.loop = gateway->post.loop, .score = gateway->post.page, .exchanges = 4096, .tunnels = 65536};
+	resolver_link_init(&gateway->resolver, gateway->post.loop, on_addresses, gateway);
+	relays = (struct relay_worker_options){.loop = gateway->post.loop,
+					       .score = gateway->post.page,
+					       .exchanges = 4096,
+					       .tunnels = 65536,
+					       .dialler = &gateway->resolver.dialler};
 	TRY(relay_worker_new(&relays, &gateway->relays, err));
 	TRY(metrics_gate_new(gateway->post.loop, gateway->post.board, &gateway->metrics, err));
 	gateway->post.on_pulse = on_pulse;
@@ -707,6 +725,7 @@ int gateway_role(int argc, char **argv)
 	door_free(gateway.door);
 	front_free(gateway.front);
 	(void)loop_turn(gateway.post.loop, 0);
+	resolver_link_release(&gateway.resolver);
 	relay_worker_free(gateway.relays);
 	settings_free(gateway.settings);
 	bundle_free(gateway.bundle);

@@ -8,7 +8,7 @@ enum { NOBODY = 65534 };
 
 bool house_user_find(enum house_user which, struct sandbox_user *out)
 {
-	static const char *const names[] = {"chatelaine", "chatelaine-gateway"};
+	static const char *const names[] = {"chatelaine", "chatelaine-gateway", "chatelaine-resolver"};
 	struct passwd *found = geteuid() == 0 ? getpwnam(names[which]) : NULL;
 
 	if (!found)
@@ -30,9 +30,11 @@ void house_user_choose(enum house_user which, const char *state, struct sandbox_
 		*out = (struct sandbox_user){facts.st_uid, facts.st_gid};
 		return;
 	}
-	if (which == HOUSE_USER_GATEWAY && house_user_find(which, out))
+	if (which != HOUSE_USER_AUTHORITY && house_user_find(which, out))
 		return;
 	*is_fallback = true;
-	if (which == HOUSE_USER_GATEWAY)
+	if (which == HOUSE_USER_RESOLVER && house_user_find(HOUSE_USER_GATEWAY, out))
+		return;
+	if (which != HOUSE_USER_AUTHORITY)
 		*out = (struct sandbox_user){NOBODY, NOBODY};
 }

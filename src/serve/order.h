@@ -18,7 +18,7 @@ enum order_verb {
 	ORDER_READY = 1,    /* serving; number = 0 */
 	ORDER_KILL_GATEWAY, /* authority: nothing can be told to gateway `number`, of ORDER_CHANNEL */
 	/* supervisor to child */
-	ORDER_CHANNEL, /* + fd: gateway: the way to the authority; authority: to gateway `number`, new each time */
+	ORDER_CHANNEL, /* + fd: gateway: the way to whom enum order_channel says; others: to gateway `number`, new each time */
 	ORDER_BUNDLE,  /* + fd: files changed; take the new ones if they are good, say ORDER_TOOK or _KEPT `number` */
 	ORDER_STOP,    /* accept no more, finish what is under way within `number` seconds, end */
 	/* child to supervisor */
@@ -32,6 +32,9 @@ enum order_verb {
 	ORDER_RELOAD,   /* authority: somebody asks to reload; `number` is the request's, ever larger */
 	ORDER_RELOADED, /* + fd, a report (reload_report.h): every request up to `number` is done or refused */
 };
+
+/* ORDER_CHANNEL's number, to a gateway. */
+enum order_channel { CHANNEL_AUTHORITY, CHANNEL_RESOLVER };
 
 struct order {
 	uint32_t verb, number;

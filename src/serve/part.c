@@ -61,7 +61,7 @@ static void connect_gateway(struct part *gateway)
 	}
 	if (order_send(authority->child.orders, (struct order){ORDER_CHANNEL, number}, ends[0]) != OK)
 		log_say(LOG_WARNING, "start", "the authority does not take gateway %u", gateway->child.slot);
-	else if (part_order(gateway, (struct order){ORDER_CHANNEL, 0}, ends[1])) /* else no revocation would reach it */
+	else if (part_order(gateway, (struct order){ORDER_CHANNEL, CHANNEL_AUTHORITY}, ends[1])) /* else no revocation would reach it */
 		gateway->joined = number;
 	close(ends[0]);
 	close(ends[1]);
@@ -129,6 +129,8 @@ static void join(struct part *part)
 	for (i = GATEWAY_FIRST; i < PARTS_MOST; i++)
 		if ((!part_is_gateway(part) || part == &supervisor->parts[i]) && supervisor->parts[i].duty != DUTY_NONE)
 			connect_gateway(&supervisor->parts[i]);
+	if (part_is_gateway(part))
+		resolver_post_join(&supervisor->resolver, &part->child, &part->resolver);
 }
 
 /* Opened here, because a gateway may not be able to walk there. -1: none, and its answers are 404. */
@@ -174,6 +176,7 @@ enum status part_start(struct part *part, const struct prepared *prepared, const
 	if (status != OK)
 		return status;
 	part->is_deaf = false;
+	part->resolver = 0;
 	part->took = prepared->number;
 	part->orders = (struct source){.fd = part->child.orders, .on_ready = on_orders};
 	list_init(&part->orders.again);
@@ -279,4 +282,6 @@ void part_look_after(struct part *part)
 		part_end(part, "its time to drain is over");
 	else if (part_is_gateway(part) && !part->joined && !part->supervisor->is_stopping)
 		connect_gateway(part);
+	if (part_is_gateway(part))
+		resolver_post_join(&part->supervisor->resolver, &part->child, &part->resolver);
 }

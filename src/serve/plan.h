@@ -29,7 +29,8 @@ struct plan {
 	uint8_t fixed[32]; /* digest of all that running gateways cannot take a change of */
 	uint32_t listen_count, watched_count;
 	struct plan_listen listen[PLAN_LISTEN_MOST];
-	struct sandbox_user gateway, authority;
+	struct sandbox_user gateway, authority, resolver;
+	uint32_t needs_resolver; /* an upstream is a name or a Unix socket: targets.h */
 	uint32_t has_no_user; /* root, but nobody made the user chatelaine: the files' owner is used */
 	char state[PATH_MAX];
 	char acme_folder[PATH_MAX]; /* empty: none */

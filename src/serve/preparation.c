@@ -11,15 +11,19 @@
 #include "serve/order.h"
 #include "serve/role.h"
 #include "serve/settings.h"
+#include "serve/targets.h"
 
 /* The descriptors a check sends, in this order; ORDER_BUNDLE's number says which. */
-enum part { PART_PLAN, PART_BUNDLE, PARTS, PART_REPORT = 100 /* with or without the others */ };
+enum part { PART_PLAN, PART_BUNDLE, PART_TARGETS, PARTS, PART_REPORT = 100 /* with or without the others */ };
 
 void prepared_release(struct prepared *prepared)
 {
 	if (prepared->bundle >= 0)
 		close(prepared->bundle);
 	prepared->bundle = -1;
+	if (prepared->targets >= 0)
+		close(prepared->targets);
+	prepared->targets = -1;
 }
 
 void preparation_init(struct preparation *preparation, struct loop *loop,
@@ -27,7 +31,7 @@ void preparation_init(struct preparation *preparation, struct loop *loop,
 {
 	*preparation = (struct preparation){.loop = loop,
 					    .child = {.role = "check", .orders = -1},
-					    .gathered = {.bundle = -1},
+					    .gathered = {.bundle = -1, .targets = -1},
 					    .report = -1,
 					    .on_done = on_done};
 }
@@ -64,8 +68,12 @@ static void on_ready(struct source *source)
 			if (!take_plan(&gathered->plan, fd))
 				preparation->parts = PARTS + 1; /* never complete */
 			close(fd);
-		} else {
+		} else if (order.number == PART_BUNDLE) {
 			gathered->bundle = fd;
+		} else if (gathered->plan.needs_resolver) {
+			gathered->targets = fd;
+		} else {
+			close(fd);
 		}
 	}
 }
@@ -112,7 +120,7 @@ bool preparation_reaped(struct preparation *preparation, pid_t pid, int exit_sta
 		/* The callee's from here on: it may begin another. */
 		struct prepared done = preparation->gathered;
 
-		preparation->gathered.bundle = -1;
+		preparation->gathered.bundle = preparation->gathered.targets = -1;
 		preparation->on_done(preparation, &done);
 	} else {
 		prepared_release(&preparation->gathered);
@@ -138,13 +146,17 @@ static void warn_of_side_doors(const struct settings *settings)
 enum status preparation_try(const char *config, struct prepared *out, struct error *err)
 {
 	struct settings *settings = NULL;
+	static struct targets targets;
 	enum status status;
 
-	*out = (struct prepared){.bundle = -1};
+	*out = (struct prepared){.bundle = -1, .targets = -1};
 	TRY(settings_load(config, &settings, err));
 	TRY(front_prove(settings, err));
 	TRY(settings_plan(settings, config, &out->plan, err));
 	TRY(settings_pack(settings, &out->bundle, err));
+	TRY(targets_gather(settings, &targets, err));
+	out->plan.needs_resolver = targets.count > 0;
+	TRY(targets_pack(&targets, &out->targets, err));
 	warn_of_side_doors(settings);
 done:
 	settings_free(settings);
@@ -176,7 +188,7 @@ int check_role(int argc, char **argv)
 	plan = memfd_create("plan", MFD_CLOEXEC);
 	if (plan < 0 || pwrite(plan, &prepared.plan, sizeof prepared.plan, 0) < 0 ||
 	    send_part(PART_PLAN, plan) != OK ||
-	    send_part(PART_BUNDLE, prepared.bundle) != OK) {
+	    send_part(PART_BUNDLE, prepared.bundle) != OK || send_part(PART_TARGETS, prepared.targets) != OK) {
 		fprintf(stderr, "chatelaine: cannot hand the configuration to the supervisor\n");
 		return 1;
 	}

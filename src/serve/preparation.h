@@ -4,8 +4,8 @@
  * bug in a parser can stop the house that runs.
  *
  * The child proves the configuration by building what gateways build from it
- * (sites, rules, TLS contexts), then sends two descriptors: the plan, and the
- * gateways' bundle; and its complaints or warnings, one sentence each, which
+ * (sites, rules, TLS contexts), then sends three descriptors: the plan, the
+ * gateways' bundle, the resolver's targets; and its complaints or warnings, one sentence each, which
  * also go to standard error.
  */
 #ifndef SERVE_PREPARATION_H
@@ -18,6 +18,7 @@
 struct prepared {
 	struct plan plan;
 	int bundle; /* sealed; the holder's, or -1 */
+	int targets; /* what the resolver is for (targets.h); the holder's, or -1: nothing */
 	uint32_t number; /* the holder's: which files these are, for ORDER_BUNDLE */
 };
 

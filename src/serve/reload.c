@@ -83,6 +83,8 @@ static void finish(struct supervisor *supervisor, enum reload_outcome outcome, c
 		 pread(reload->preparation.report, report.text, sizeof report.text - 1, 0) < 0)
 		report.text[0] = 0;
 	note_reload(supervisor, outcome != RELOADED_REFUSED);
+	if (outcome == RELOADED_REFUSED && reload->next.bundle >= 0)
+		supervisor_use_targets(supervisor, &supervisor->now);
 	log_outcome(&report);
 	tell_authority(supervisor, &report);
 	prepared_release(&reload->next);
@@ -151,7 +153,7 @@ static void be_present(struct supervisor *supervisor)
 
 	prepared_release(&supervisor->now);
 	supervisor->now = reload->next;
-	reload->next.bundle = -1;
+	reload->next.bundle = reload->next.targets = -1;
 	watch_files(supervisor->watch, &supervisor->now.plan);
 }
 
@@ -352,6 +354,8 @@ static void use(struct supervisor *supervisor, const struct prepared *prepared)
 	struct reload *reload = &supervisor->reload;
 
 	reload->next = *prepared;
+	/* Before any gateway has the files; what was named before stays known for a while. */
+	supervisor_use_targets(supervisor, prepared);
 	if (strcmp(supervisor->now.plan.state, prepared->plan.state) != 0) {
 		refuse(supervisor, "another state folder is another house: stop chatelaine and start it with that one");
 	} else if (needs_new_gateways(&supervisor->now.plan, &prepared->plan)) {
@@ -407,7 +411,7 @@ static void begin(struct supervisor *supervisor)
 
 void reload_init(struct supervisor *supervisor)
 {
-	supervisor->reload = (struct reload){.next = {.bundle = -1}};
+	supervisor->reload = (struct reload){.next = {.bundle = -1, .targets = -1}};
 	preparation_init(&supervisor->reload.preparation, supervisor->loop, on_prepared);
 }
 

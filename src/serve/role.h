@@ -1,6 +1,6 @@
 /*
  * role - the mains of the parts of the house, as child_start execs them:
- * "role gateway ...", "role authority ...", "role check ...".
+ * "role gateway ...", "role authority ...", "role check ...", "role resolver ...".
  */
 #ifndef SERVE_ROLE_H
 #define SERVE_ROLE_H
@@ -11,5 +11,6 @@ int role_main(int argc, char **argv);
 int gateway_role(int argc, char **argv);
 int authority_role(int argc, char **argv);
 int check_role(int argc, char **argv);
+int resolver_role(int argc, char **argv);
 
 #endif

@@ -9,6 +9,7 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -78,14 +79,16 @@ static uint64_t known_rights(int version)
 	return rights;
 }
 
-/* The open folder and what is below may be used as `rights` say; -1: no file at all. */
-static enum status restrict_files(int folder, uint64_t rights, struct buffer *weaker, struct error *err)
+/* The open folders (-1 is none) and what is below may be used as `rights` say, and no other file. */
+static enum status restrict_files(const int *folders, size_t count, uint64_t rights, struct buffer *weaker,
+				  struct error *err)
 {
 	int version = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	struct landlock_ruleset_attr all = {.handled_access_fs = known_rights(version)};
-	struct landlock_path_beneath_attr below = {.allowed_access = all.handled_access_fs & rights, .parent_fd = folder};
+	struct landlock_path_beneath_attr below = {.allowed_access = all.handled_access_fs & rights};
 	enum status status = OK;
 	int rules;
+	size_t i;
 
 	if (IS_SANITIZED || version < 1) {
 		buffer_add_text(weaker, IS_SANITIZED ? "a sanitized build runs without Landlock; "
@@ -95,8 +98,11 @@ static enum status restrict_files(int folder, uint64_t rights, struct buffer *we
 	rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
 	if (rules < 0)
 		return error_fail_errno(err, "cannot make Landlock rules");
-	if (folder >= 0 && syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &below, 0))
-		status = error_fail_errno(err, "cannot allow a folder by Landlock");
+	for (i = 0; i < count && status == OK; i++) {
+		below.parent_fd = folders[i];
+		if (folders[i] >= 0 && syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &below, 0))
+			status = error_fail_errno(err, "cannot allow a folder by Landlock");
+	}
 	if (status == OK && syscall(SYS_landlock_restrict_self, rules, 0))
 		status = error_fail_errno(err, "cannot put Landlock rules in force");
 	close(rules);
@@ -121,6 +127,15 @@ static const int common_calls[] = {
 static const int gateway_calls[] = {
 	SCMP_SYS(accept4), SCMP_SYS(connect), SCMP_SYS(setsockopt), SCMP_SYS(getsockname),
 	SCMP_SYS(getpeername),
+};
+
+static const int resolver_calls[] = {SCMP_SYS(connect), SCMP_SYS(getpeername)};
+
+static const int name_asker_calls[] = {
+	SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+	SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg), SCMP_SYS(openat), SCMP_SYS(newfstatat), SCMP_SYS(stat), SCMP_SYS(lstat),
+	SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
+	SCMP_SYS(pread64), SCMP_SYS(statx), SCMP_SYS(uname), SCMP_SYS(getppid),
 };
 
 static const int authority_calls[] = {
@@ -197,6 +212,35 @@ static int allow_tcp(scmp_filter_ctx filter)
 	return failed;
 }
 
+/* A Unix socket to somewhere, but no pair of them and none to listen on: bind is no call of these roles. */
+static int allow_unix(scmp_filter_ctx filter)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
+}
+
+/* UDP and TCP to name servers; netlink tells which families this machine has addresses of; some name services
+ * are daemons with a Unix socket. */
+static int allow_names(scmp_filter_ctx filter)
+{
+	static const int families[] = {AF_INET, AF_INET6, AF_NETLINK};
+	int failed = allow_unix(filter), i;
+
+	for (i = 0; i < 3; i++)
+		failed |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+					   SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0));
+	return failed | seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, FIONREAD, 0));
+}
+
+enum reach { REACH_NOTHING, REACH_TCP, REACH_UNIX, REACH_NAMES };
+
+static int allow_reach(scmp_filter_ctx filter, enum reach reach)
+{
+	static int (*const allow[])(scmp_filter_ctx) = {
+		[REACH_TCP] = allow_tcp, [REACH_UNIX] = allow_unix, [REACH_NAMES] = allow_names};
+
+	return reach == REACH_NOTHING ? 0 : allow[reach](filter);
+}
+
 /* Of files those below this one descriptor; Landlock holds to it when the path does not. */
 static int allow_reading_below(scmp_filter_ctx filter, int folder)
 {
@@ -205,7 +249,7 @@ static int allow_reading_below(scmp_filter_ctx filter, int folder)
 					     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)folder, 0));
 }
 
-static enum status restrict_calls(const int *calls, size_t count, bool internet, int folder,
+static enum status restrict_calls(const int *calls, size_t count, enum reach reach, int folder,
 				  struct buffer *weaker, struct error *err)
 {
 	scmp_filter_ctx filter;
@@ -222,7 +266,7 @@ static enum status restrict_calls(const int *calls, size_t count, bool internet,
 		return error_fail(err, "cannot make a system call filter");
 	failed = allow_all(filter, common_calls, sizeof common_calls / sizeof *common_calls) |
 		 allow_all(filter, calls, count) | allow_memory(filter) |
-		 (internet ? allow_tcp(filter) : 0) | allow_reading_below(filter, folder) | allow_facts_of_descriptors(filter) |
+		 allow_reach(filter, reach) | allow_reading_below(filter, folder) | allow_facts_of_descriptors(filter) |
 		 allow_signals_to_itself(filter) | allow_descriptor_flags(filter) | seccomp_load(filter);
 	seccomp_release(filter);
 	return failed ? error_fail(err, "cannot put the system call filter in force") : OK;
@@ -230,11 +274,11 @@ static enum status restrict_calls(const int *calls, size_t count, bool internet,
 
 enum status sandbox_gateway(int challenges, struct buffer *weaker, struct error *err)
 {
-	enum status status = restrict_files(challenges, LANDLOCK_ACCESS_FS_READ_FILE, weaker, err);
+	enum status status = restrict_files(&challenges, 1, LANDLOCK_ACCESS_FS_READ_FILE, weaker, err);
 
 	if (status != OK)
 		return status;
-	return restrict_calls(gateway_calls, sizeof gateway_calls / sizeof *gateway_calls, true, challenges,
+	return restrict_calls(gateway_calls, sizeof gateway_calls / sizeof *gateway_calls, REACH_TCP, challenges,
 			      weaker, err);
 }
 
@@ -245,10 +289,41 @@ enum status sandbox_authority(const char *state, struct buffer *weaker, struct e
 
 	if (folder < 0)
 		return error_fail_errno(err, "cannot open %s", state);
-	status = restrict_files(folder, ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE, weaker, err);
+	status = restrict_files(&folder, 1, ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE, weaker, err);
 	close(folder);
 	if (status != OK)
 		return status;
-	return restrict_calls(authority_calls, sizeof authority_calls / sizeof *authority_calls, false, -1,
+	return restrict_calls(authority_calls, sizeof authority_calls / sizeof *authority_calls, REACH_NOTHING, -1,
+			      weaker, err);
+}
+
+enum status sandbox_resolver(struct buffer *weaker, struct error *err)
+{
+	enum status status = restrict_files(NULL, 0, 0, weaker, err);
+
+	if (status != OK)
+		return status;
+	return restrict_calls(resolver_calls, sizeof resolver_calls / sizeof *resolver_calls, REACH_UNIX, -1, weaker,
+			      err);
+}
+
+enum status sandbox_name_asker(struct buffer *weaker, struct error *err)
+{
+	/* Folders, because these files are replaced by others of the same name. */
+	static const char *const paths[] = {"/etc", "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager",
+					    "/run/nscd"};
+	int folders[sizeof paths / sizeof *paths];
+	enum status status;
+	size_t i;
+
+	for (i = 0; i < sizeof paths / sizeof *paths; i++)
+		folders[i] = open(paths[i], O_PATH | O_CLOEXEC | O_DIRECTORY);
+	status = restrict_files(folders, i, LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR, weaker, err);
+	while (i-- > 0)
+		if (folders[i] >= 0)
+			close(folders[i]);
+	if (status != OK)
+		return status;
+	return restrict_calls(name_asker_calls, sizeof name_asker_calls / sizeof *name_asker_calls, REACH_NAMES, -1,
 			      weaker, err);
 }

@@ -28,6 +28,10 @@ MUST_CHECK enum status sandbox_drop(struct sandbox_user user, struct error *err)
 MUST_CHECK enum status sandbox_gateway(int challenges, struct buffer *weaker, struct error *err);
 /* The authority: files below `state` alone, no network, no new program. */
 MUST_CHECK enum status sandbox_authority(const char *state, struct buffer *weaker, struct error *err);
+/* The resolver: no file, no network, no new program; connects to Unix sockets. */
+MUST_CHECK enum status sandbox_resolver(struct buffer *weaker, struct error *err);
+/* Its child that asks for names: reads /etc and where resolv.conf may lie, speaks to name servers, UDP and TCP. */
+MUST_CHECK enum status sandbox_name_asker(struct buffer *weaker, struct error *err);
 /* End when the supervisor ends, leave no core with keys in it. For every role, after sandbox_drop. */
 MUST_CHECK enum status sandbox_tie(pid_t supervisor, struct error *err);
 

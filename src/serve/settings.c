@@ -360,6 +360,7 @@ enum status settings_plan(const struct settings *settings, const char *path, str
 	house_user_choose(HOUSE_USER_AUTHORITY, house->state, &out->authority, &is_fallback);
 	out->has_no_user = is_fallback;
 	house_user_choose(HOUSE_USER_GATEWAY, house->state, &out->gateway, &is_fallback);
+	house_user_choose(HOUSE_USER_RESOLVER, house->state, &out->resolver, &is_fallback);
 	snprintf(out->watched[out->watched_count++], PATH_MAX, "%s", path);
 	files = config_files_loaded(settings->files, &count);
 	for (i = 0; i < count; i++) {

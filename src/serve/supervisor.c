@@ -1,5 +1,6 @@
 #include "serve/supervisor.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@ static bool all_gone(const struct supervisor *supervisor)
 	for (i = 0; i < PARTS_MOST; i++)
 		if (supervisor->parts[i].child.pid)
 			return false;
-	return true;
+	return resolver_post_is_gone(&supervisor->resolver);
 }
 
 static uint32_t stop_seconds(const struct supervisor *supervisor)
@@ -49,6 +50,8 @@ static void tell_to_stop(struct supervisor *supervisor)
 		if (order_send(supervisor->parts[i].child.orders, stop, -1) != OK)
 			kill(supervisor->parts[i].child.pid, SIGKILL);
 	}
+	if (!gateways_left)
+		resolver_post_stop(&supervisor->resolver);
 	if (!gateways_left && supervisor->parts[AUTHORITY].child.pid &&
 	    order_send(supervisor->parts[AUTHORITY].child.orders, stop, -1) != OK)
 		kill(supervisor->parts[AUTHORITY].child.pid, SIGKILL);
@@ -70,6 +73,24 @@ void supervisor_stop(struct supervisor *supervisor, int outcome)
 
 /* Starting ----------------------------------------------------------------- */
 
+void supervisor_use_targets(struct supervisor *supervisor, const struct prepared *prepared)
+{
+	int targets = prepared->targets >= 0 ? fcntl(prepared->targets, F_DUPFD_CLOEXEC, 3) : -1;
+
+	resolver_post_use(&supervisor->resolver, scoreboard_fd(supervisor->board), RESOLVER, prepared->plan.resolver,
+			  targets);
+}
+
+static void on_resolver_started(void *arg)
+{
+	struct supervisor *supervisor = arg;
+	unsigned i;
+
+	for (i = GATEWAY_FIRST; i < PARTS_MOST; i++)
+		if (supervisor->parts[i].duty != DUTY_NONE)
+			resolver_post_join(&supervisor->resolver, &supervisor->parts[i].child, &supervisor->parts[i].resolver);
+}
+
 static enum status open_house(struct supervisor *supervisor, struct error *err)
 {
 	const struct plan *plan = &supervisor->now.plan;
@@ -81,7 +102,7 @@ static enum status open_house(struct supervisor *supervisor, struct error *err)
 	if (snprintf(path, sizeof path, "%s/authority.sock", plan->state) >= PATH_MAX)
 		return error_refuse(err, "state = \"%s\" is too long", plan->state);
 	TRY(listening_open_local(path, plan->authority.uid, plan->authority.gid, &supervisor->commands, err));
-	TRY(scoreboard_new(PARTS_MOST, &supervisor->board, err));
+	TRY(scoreboard_new(PARTS_MOST + 1, &supervisor->board, err));
 	score_house_set(supervisor->board, HOUSE_STARTED, (uint64_t)clock_seconds());
 	score_house_set(supervisor->board, HOUSE_GENERATION, 1);
 	TRY(session_store_new(SESSIONS_EXPECTED, &supervisor->sessions, err));
@@ -89,6 +110,7 @@ static enum status open_house(struct supervisor *supervisor, struct error *err)
 						     .supervisor = supervisor,
 						     .duty = DUTY_SERVES};
 	TRY(part_start(&supervisor->parts[AUTHORITY], &supervisor->now, &supervisor->sockets, err));
+	supervisor_use_targets(supervisor, &supervisor->now);
 	TRY(generation_begin(supervisor, &supervisor->now, &supervisor->sockets, err));
 	watch_files(supervisor->watch, plan);
 done:
@@ -142,6 +164,11 @@ static void reap(struct supervisor *supervisor)
 		if (preparation_reaped(&supervisor->reload.preparation, pid,
 				       WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 1))
 			continue;
+		if (resolver_post_reaped(&supervisor->resolver, pid, wait_status)) {
+			if (supervisor->is_stopping)
+				supervisor_stop(supervisor, supervisor->outcome);
+			continue;
+		}
 		for (i = 0; i < PARTS_MOST && supervisor->parts[i].child.pid != pid;)
 			i++;
 		if (i < PARTS_MOST)
@@ -157,6 +184,8 @@ static void forgive_own_absence(struct supervisor *supervisor)
 
 	for (i = 0; i < PARTS_MOST && now - supervisor->looked_at > SECONDS(3); i++)
 		supervisor->parts[i].child.alive_at = now;
+	if (now - supervisor->looked_at > SECONDS(3))
+		resolver_post_forgive(&supervisor->resolver);
 	supervisor->looked_at = now;
 }
 
@@ -181,6 +210,7 @@ static void on_second(struct timer *timer)
 		for (i = 0; i < PARTS_MOST; i++)
 			if (supervisor->parts[i].child.pid)
 				kill(supervisor->parts[i].child.pid, SIGKILL);
+		resolver_post_kill(&supervisor->resolver);
 	}
 	timer_set(loop_timers(supervisor->loop), timer, next);
 }
@@ -244,6 +274,7 @@ static void release(struct supervisor *supervisor)
 
 	timer_stop(&supervisor->second);
 	watch_free(supervisor->watch);
+	resolver_post_release(&supervisor->resolver);
 	reload_release(supervisor);
 	sockets_close_others(&supervisor->sockets, &none);
 	if (supervisor->commands >= 0 &&
@@ -266,7 +297,7 @@ int supervisor_run(const char *config)
 	static struct supervisor supervisor;
 	struct error err;
 
-	supervisor = (struct supervisor){.config = config, .commands = -1, .now = {.bundle = -1}, .outcome = 1};
+	supervisor = (struct supervisor){.config = config, .commands = -1, .now = {.bundle = -1, .targets = -1}, .outcome = 1};
 	log_init("supervisor", LOG_INFO);
 	raise_descriptors();
 	if (loop_new(&supervisor.loop, &err) != OK) {
@@ -276,6 +307,7 @@ int supervisor_run(const char *config)
 	timer_init(&supervisor.second, on_second);
 	timer_set(loop_timers(supervisor.loop), &supervisor.second, supervisor_now(&supervisor) + SECONDS(1));
 	reload_init(&supervisor);
+	resolver_post_init(&supervisor.resolver, supervisor.loop, on_resolver_started, &supervisor);
 	if (watch_signals(&supervisor, &err) == OK &&
 	    watch_new(supervisor.loop, on_change, &supervisor, &supervisor.watch, &err) == OK) {
 		reload_want(&supervisor);

@@ -12,6 +12,7 @@
 #include "serve/child.h"
 #include "serve/order.h"
 #include "serve/preparation.h"
+#include "serve/resolver_post.h"
 #include "serve/sockets.h"
 #include "shm/scoreboard.h"
 
@@ -22,7 +23,8 @@ struct watch;
 enum {
 	AUTHORITY = 0,
 	GATEWAY_FIRST = 1,
-	PARTS_MOST = SCOREBOARD_SLOTS_MOST,
+	PARTS_MOST = SCOREBOARD_SLOTS_MOST - 1,
+	RESOLVER = PARTS_MOST, /* the last slot; it is no part, see resolver_post.h */
 	DRAINING_MOST = 4, /* generations; the oldest is ended for a fifth */
 };
 
@@ -41,6 +43,7 @@ struct part {
 	uint32_t generation; /* gateways: of which plan; the larger the later */
 	uint32_t took;       /* gateways: the number of the files in use */
 	uint32_t joined;     /* gateways: its number at the authority; 0: it has no way to it */
+	uint32_t resolver;   /* gateways: which resolver it has a way to; 0: none */
 	unsigned heard;      /* orders in this second */
 	bool is_deaf;        /* its end of the orders is closed: it ends, or it should */
 	int64_t end_by;      /* DUTY_DRAINS: killed then */
@@ -79,6 +82,7 @@ struct supervisor {
 	struct scoreboard *board;
 	struct session_store *sessions;
 	struct part parts[PARTS_MOST];
+	struct resolver_post resolver;
 	uint32_t generation; /* the latest that was begun */
 	int64_t looked_at;   /* mono: the last look after all */
 	uint32_t joins;      /* so many numbers were given to gateways */
@@ -103,6 +107,8 @@ static inline int64_t supervisor_now(const struct supervisor *supervisor)
 /* The first plan: sockets, the authority, gateways. NULL: there is none; said already. */
 void supervisor_open_house(struct supervisor *supervisor, const struct prepared *prepared);
 void supervisor_say_ready(const struct supervisor *supervisor);
+/* The resolver is for what these files name, from now on. */
+void supervisor_use_targets(struct supervisor *supervisor, const struct prepared *prepared);
 /* Every part is told to end; what does not is killed in the end. Again: looks whether all are gone. */
 void supervisor_stop(struct supervisor *supervisor, int outcome);
 

@@ -9,11 +9,14 @@
 #include "base/fault.h"
 #include "event/timer.h"
 
+#define TRY_AGAIN MILLISECONDS(5)
+
 struct dial {
 	struct source source;
 	struct loop *loop;
 	struct address to;
-	struct timer late;
+	struct timer late, again; /* again: the other end's queue is full, unix(7) */
+	int64_t deadline;
 	struct task ending; /* tells the outcome, then frees */
 	dial_fn *on_done;   /* NULL: cancelled */
 	void *arg;
@@ -41,6 +44,7 @@ static void end(struct dial *dial, enum status status)
 {
 	dial->status = status;
 	timer_stop(&dial->late);
+	timer_stop(&dial->again);
 	loop_remove(dial->loop, &dial->source);
 	loop_post(dial->loop, &dial->ending);
 }
@@ -91,6 +95,34 @@ static void on_late(struct timer *timer)
 	end(dial, blame(dial, ETIMEDOUT));
 }
 
+static enum status try_connect(struct dial *dial, struct error *err)
+{
+	struct timer_wheel *timers = loop_timers(dial->loop);
+	enum status status = OK;
+
+	if (connect(dial->source.fd, &dial->to.any, dial->to.size) == 0) {
+		end(dial, OK);
+	} else if (errno == EINPROGRESS) {
+		status = loop_add(dial->loop, &dial->source, err);
+		if (status == OK)
+			timer_set(timers, &dial->late, dial->deadline);
+	} else if (errno == EAGAIN && dial->to.any.sa_family == AF_UNIX) {
+		timer_set(timers, &dial->late, dial->deadline);
+		timer_set(timers, &dial->again, loop_now(dial->loop)->mono + TRY_AGAIN);
+	} else {
+		end(dial, blame(dial, errno));
+	}
+	return status;
+}
+
+static void on_again(struct timer *timer)
+{
+	struct dial *dial = OWNER_OF(timer, struct dial, again);
+
+	if (try_connect(dial, &dial->error) != OK)
+		end(dial, FAILED);
+}
+
 static enum status open_socket(struct dial *dial, struct error *err)
 {
 	const int on = 1;
@@ -120,16 +152,11 @@ enum status dial_start(struct loop *loop, const struct address *to, int64_t dead
 	dial->source = (struct source){.fd = -1, .on_ready = on_ready};
 	list_init(&dial->source.again);
 	timer_init(&dial->late, on_late);
+	timer_init(&dial->again, on_again);
+	dial->deadline = deadline;
 	task_init(&dial->ending, run_ending);
 	TRY(open_socket(dial, err));
-	if (connect(dial->source.fd, &to->any, to->size) == 0) {
-		end(dial, OK);
-	} else if (errno == EINPROGRESS) {
-		TRY(loop_add(loop, &dial->source, err));
-		timer_set(loop_timers(loop), &dial->late, deadline);
-	} else {
-		end(dial, blame(dial, errno));
-	}
+	TRY(try_connect(dial, err));
 	*out = dial;
 	dial = NULL;
 done:

@@ -1,4 +1,7 @@
-/* dial - one connect to an address, TCP or Unix, that never blocks. */
+/*
+ * dial - one connect to an address, TCP or Unix, that never blocks. A Unix
+ * socket whose queue is full is tried again until the deadline.
+ */
 #ifndef STREAM_DIAL_H
 #define STREAM_DIAL_H
 
