@@ -207,8 +207,9 @@ void h2_pump(struct h2 *h2)
 
 	if (h2->is_inside || !connection_may_write(connection) || h2->is_blocked || !flush_rest(h2))
 		return;
+	if (h2->budget == 0)
+		return;
 	h2->is_inside = true;
-	h2->budget = H2_OUTPUT_A_CALL;
 	gathered = 0;
 	produce(h2);
 	write_gathered(h2, true);
@@ -240,6 +241,5 @@ void h2_on_down(void *arg)
 	/* Small answers of one turn share records; large ones need not be copied before they are sent. */
 	if (body_waiting(&exchange->down) >= H2_BULK_FROM && !h2->is_inside)
 		h2_pump(h2);
-	else
-		connection_tidy(h2->base.connection);
+	connection_tidy(h2->base.connection);
 }

@@ -32,7 +32,7 @@ enum {
 	H2_PAYLOAD_MOST = 16384 - 9, /* of a DATA frame: with its head it fills a record */
 	H2_GATHERED_MOST = 3 * H2_RECORD,
 	H2_REST_MOST = 5 * H2_RECORD,
-	H2_OUTPUT_A_CALL = 65536,
+	H2_OUTPUT_A_TURN = 65536,
 	H2_BULK_FROM = 16384,        /* an answer's bytes that are sent inline and not at the turn's end */
 	H2_QUEUE_MOST = 256,         /* frames that wait behind a client that takes none: then no reading */
 	H2_NOTICE_TIME = 1000000,    /* 1 s: between the two GOAWAYs of a drain, unless the client's ack comes */
@@ -109,7 +109,7 @@ struct h2 {
 	uint32_t rest_from, rest_to;
 	uint32_t held;          /* bytes in spills */
 	uint32_t uncredited;    /* of the connection's window */
-	uint32_t budget;        /* bytes that this call may still produce */
+	uint32_t budget;        /* bytes that this turn may still produce */
 	uint32_t read_size;
 	uint32_t data_left;     /* of the DATA frame that is being read */
 	uint32_t fault;         /* an NGHTTP2_ error code: the connection ends with it; 0: none */
@@ -187,7 +187,7 @@ void h2_send_continue(struct h2_stream *stream);
 bool h2_submit_trailers(struct h2_stream *stream);
 
 /* -- h2_output.c -- */
-/* Produce and write, at most H2_OUTPUT_A_CALL. Not from inside nghttp2. */
+/* Produce and write, at most H2_OUTPUT_A_TURN between two ends of turns. Not from inside nghttp2. */
 void h2_pump(struct h2 *h2);
 /* `down`'s on_bytes: a stream. */
 void h2_on_down(void *stream);

@@ -45,6 +45,7 @@ void h2_answer_over(struct h2_stream *stream)
 		h2_reset(stream, NGHTTP2_NO_ERROR, ENDED_DONE);
 	else
 		stream->is_discarding = true;
+	h2_up_discard(stream);
 }
 
 static void collect(struct h2_stream *stream)
@@ -178,16 +179,15 @@ static bool is_over(const struct h2 *h2)
 	return !nghttp2_session_want_read(h2->session) && !nghttp2_session_want_write(h2->session);
 }
 
-static void tidy(struct transport *transport)
+static void finish_turn(struct h2 *h2)
 {
-	struct h2 *h2 = h2_of(transport);
+	struct transport *transport = &h2->base;
 
 	h2_pump(h2);
 	collect_all(h2);
 	if (h2->is_closing)
 		return;
-	if (!h2->is_blocked && h2_has_output(h2))
-		h2_pump(h2);
+	h2_pump(h2);
 	collect_all(h2);
 	if (!connection_may_write(transport->connection))
 		return;
@@ -205,7 +205,19 @@ static void tidy(struct transport *transport)
 	/* nghttp2 has ended it, for a fault of the client's. */
 	else if (is_over(h2) && !h2->rest)
 		connection_close(transport->connection, ENDED_DONE);
+	if (!h2->is_closing)
+		h2_pump(h2);
 	h2_set_deadline(h2);
+}
+
+static void tidy(struct transport *transport)
+{
+	struct h2 *h2 = h2_of(transport);
+
+	finish_turn(h2);
+	/* Used up: the next turn, which connection_again has asked for, brings a new one. */
+	if (h2->budget > 0)
+		h2->budget = H2_OUTPUT_A_TURN;
 }
 
 /* -- deadlines -- */
@@ -337,6 +349,7 @@ static void on_writable(struct transport *transport)
 	struct h2 *h2 = h2_of(transport);
 
 	h2->is_blocked = false;
+	h2->budget = H2_OUTPUT_A_TURN;
 	h2_pump(h2);
 	if (h2->is_ending || h2->fault || !list_is_empty(&h2->over))
 		connection_tidy(transport->connection);
@@ -509,6 +522,7 @@ struct transport *transport_h2_init(void *memory, struct connection *connection)
 	list_init(&h2->over);
 	h2->scan.skip = NGHTTP2_CLIENT_MAGIC_LEN;
 	h2->read_size = H2_RECORD;
+	h2->budget = H2_OUTPUT_A_TURN;
 	h2->idle_since = h2->wrote_at = connection_now(connection);
 	h2->meter.second = h2->idle_since;
 	if (h2_session_new(h2) != OK)
