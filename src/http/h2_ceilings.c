@@ -54,6 +54,11 @@ static void weigh(struct h2 *h2, const uint8_t head[static FRAME_HEAD], uint32_t
 	case NGHTTP2_RST_STREAM:
 		h2_count_reset(h2);
 		return;
+	case NGHTTP2_PRIORITY: /* nghttp2 looks at none of these any more (RFC 9113 section 6.3) */
+		if ((head[5] & 0x7f) == 0 && head[6] == 0 && head[7] == 0 && head[8] == 0)
+			h2_fail(h2, NGHTTP2_PROTOCOL_ERROR, "HTTP/2: PRIORITY of no stream");
+		count_small(h2);
+		return;
 	case NGHTTP2_DATA:
 		if (flags & NGHTTP2_FLAG_END_STREAM)
 			return;
