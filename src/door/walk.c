@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "base/encode.h"
-#include "base/log.h"
+#include "door/access_log.h"
 #include "door/door_parts.h"
 #include "event/loop.h"
 #include "http/connection.h"
 #include "http/exchange.h"
+#include "http/transport.h"
 #include "shm/scoreboard.h"
 #include "stream/tls_stream.h"
 #include "wire/host_name.h"
@@ -262,6 +263,8 @@ static void come_in(struct visit *visit, struct guest *guest)
 	visit->routes = routes_hold(guest->door->routes);
 	list_add_last(&guest->visits, &visit->in_guest);
 	score_add(guest->door->score, SCORE_REQUESTS, 1);
+	if (visit->exchange.transport->ops->name[1] == '2')
+		score_add(guest->door->score, SCORE_REQUESTS_H2, 1);
 	score_add(guest->door->score, SCORE_LIVE_EXCHANGES, 1);
 }
 
@@ -371,41 +374,57 @@ void walk_into_tunnel(struct visit *visit)
 
 /* -- LEFT -- */
 
+static int64_t since(int64_t began, int64_t when)
+{
+	return began && when ? when - began : -1;
+}
+
+static struct span code_of(enum refusal why)
+{
+	return why == REFUSAL_NONE ? SPAN("") : span_of(refusal_row(why)->code);
+}
+
 static void log_visit(const struct visit *visit, enum refusal why, int64_t microseconds)
 {
 	const struct exchange *exchange = &visit->exchange;
 	const struct guest *guest = visit->guest;
-	struct span method = exchange->request->method_name, path = exchange->target->path;
+	unsigned with = access_log_options()->with;
 	char id[EXCHANGE_ID_SIZE], device[33];
+	struct card card = {.person = {"", 0}};
+	struct access_line line = {
+		.wall = loop_now(guest->door->loop)->wall,
+		.from = span_of(guest->ip),
+		.protocol = span_of(exchange->transport->ops->name),
+		.site = visit->site ? visit->site->name : SPAN(""),
+		.method = visit->memory ? visit->memory->method : exchange->request->method_name,
+		.path = visit->memory ? visit->memory->path : exchange->target->path,
+		.status = exchange->status,
+		.why = code_of(why),
+		.watched = code_of(visit->watched),
+		.us = microseconds,
+		.connect_us = since(exchange->far.began, exchange->far.connected),
+		.first_byte_us = since(exchange->far.began, exchange->far.first_byte),
+		.up = exchange->bytes_up,
+		.down = exchange->bytes_down,
+	};
 
-	if (visit->memory) {
-		method = visit->memory->method;
-		path = visit->memory->path;
-	}
+	if (access_log_options()->target == ACCESS_OFF)
+		return;
 	exchange_id_text(exchange, id);
-	log_begin(LOG_INFO, "exchange");
-	log_text("id", span_make(id, EXCHANGE_ID_SIZE - 1));
-	log_text("from", span_of(guest->ip));
-	log_text("site", visit->site ? visit->site->name : SPAN("-"));
+	line.id = span_make(id, EXCHANGE_ID_SIZE - 1);
 	if (guest->is_found) {
 		hex_write(guest->standing.device, 16, device);
-		log_text("device", span_make(device, 32));
-	} else {
-		log_text("device", SPAN("-"));
+		line.device = span_make(device, 32);
+		if (roster_card(guest->door->roster, &guest->standing, &card))
+			line.person = card.person;
 	}
-	log_text("method", method.size ? method : SPAN("-"));
-	log_text("path", path.size ? path : SPAN("-"));
-	log_number("status", exchange->status);
-	if (why != REFUSAL_NONE)
-		log_text("why", span_of(refusal_row(why)->code));
-	if (visit->watched != REFUSAL_NONE)
-		log_text("watched", span_of(refusal_row(visit->watched)->code));
 	if (exchange->ending != ENDED_DONE)
-		log_text("end", span_of(ending_name(exchange->ending)));
-	log_number("us", (uint64_t)microseconds);
-	log_number("up", exchange->bytes_up);
-	log_number("down", exchange->bytes_down);
-	log_end();
+		line.end = span_of(ending_name(exchange->ending));
+	if (with & ACCESS_QUERY)
+		line.query = exchange->target->query;
+	if (with & ACCESS_AGENT)
+		line.agent = head_value(exchange->request, FIELD_USER_AGENT);
+	access_log_write(&line);
 }
 
 static void count_site(const struct visit *visit, enum refusal why)

@@ -7,11 +7,14 @@
 #include <unistd.h>
 
 #include "base/encode.h"
+#include "base/line_ring.h"
 #include "base/log.h"
 #include "bridge/ask.h"
 #include "bridge/question.h"
 #include "config/bundle.h"
+#include "door/access_log.h"
 #include "door/door.h"
+#include "event/log_writer.h"
 #include "door/street.h"
 #include "http/connection.h"
 #include "http/http_host.h"
@@ -65,6 +68,8 @@ struct gateway {
 	struct gate gates[PLAN_LISTEN_MOST];
 	struct timer minute, ending;
 	struct watch_report watched;
+	int access_fd;        /* the access log's file, or -1 */
+	uint64_t access_dropped; /* lines, as the scoreboard knows */
 	int64_t end_at;       /* once it is draining or stopping */
 	enum ending end_with; /* what those then left are told */
 	bool is_ready;
@@ -273,6 +278,7 @@ static enum status take_bundle(struct gateway *gateway, int fd, struct error *er
 	gateway->bundle = bundle;
 	figures_of_settings(settings, gateway->post.page);
 	resolver_link_repeat(&gateway->resolver);
+	access_log_use(settings_access_log(settings));
 	return OK;
 done:
 	routes_release(routes);
@@ -618,6 +624,14 @@ static void on_order(struct post *post, struct order order, int fd)
 	case ORDER_DRAIN:
 		end_within(gateway, ENDED_REPLACED, order.number);
 		break;
+	case ORDER_ACCESS:
+		if (fd < 0)
+			break;
+		log_writer_use(post->access, fd);
+		if (gateway->access_fd >= 0)
+			close(gateway->access_fd);
+		gateway->access_fd = fd;
+		return; /* ours until the next one comes */
 	case ORDER_STOP:
 		end_within(gateway, ENDED_STOPPING, order.number);
 		break;
@@ -645,6 +659,8 @@ static void on_pulse(struct post *post)
 {
 	struct gateway *gateway = OWNER_OF(post, struct gateway, post);
 
+	score_add(post->page, SCORE_ACCESS_DROPPED, access_log_ring()->dropped - gateway->access_dropped);
+	gateway->access_dropped = access_log_ring()->dropped;
 	if (gateway->front)
 		figures_of_front(gateway->settings, gateway->front, post->page);
 }
@@ -672,6 +688,8 @@ static enum status start(struct gateway *gateway, int argc, char **argv, struct 
 	TRY(relay_worker_new(&relays, &gateway->relays, err));
 	TRY(metrics_gate_new(gateway->post.loop, gateway->post.board, &gateway->metrics, err));
 	gateway->post.on_pulse = on_pulse;
+	gateway->access_fd = -1;
+	TRY(log_writer_start(gateway->post.loop, access_log_ring(), -1, &gateway->post.access, err));
 	(void)getrlimit(RLIMIT_NOFILE, &descriptors); /* the sandbox knows no such question */
 	TRY(sandbox_drop(gateway->post.start.user, err));
 	TRY(sandbox_tie(gateway->post.start.supervisor, err));
@@ -731,6 +749,8 @@ int gateway_role(int argc, char **argv)
 	bundle_free(gateway.bundle);
 	roster_free(gateway.roster);
 	session_store_free(gateway.sessions);
+	log_writer_stop(gateway.post.access);
+	gateway.post.access = NULL;
 	post_release(&gateway.post);
 	return 0;
 }

@@ -20,6 +20,7 @@ enum order_verb {
 	/* supervisor to child */
 	ORDER_CHANNEL, /* + fd: gateway: the way to whom enum order_channel says; others: to gateway `number`, new each time */
 	ORDER_BUNDLE,  /* + fd: files changed; take the new ones if they are good, say ORDER_TOOK or _KEPT `number` */
+	ORDER_ACCESS,  /* + fd: gateway: the access log's file from now on */
 	ORDER_STOP,    /* accept no more, finish what is under way within `number` seconds, end */
 	/* child to supervisor */
 	ORDER_ALIVE, /* its loop turns; said every two seconds, the watchdog waits for ten */

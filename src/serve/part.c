@@ -183,6 +183,8 @@ enum status part_start(struct part *part, const struct prepared *prepared, const
 	status = loop_add(supervisor->loop, &part->orders, err);
 	if (status != OK)
 		return status;
+	if (part_is_gateway(part) && supervisor->access >= 0)
+		(void)part_order(part, (struct order){ORDER_ACCESS, 0}, supervisor->access);
 	join(part);
 	return OK;
 }

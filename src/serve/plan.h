@@ -32,6 +32,8 @@ struct plan {
 	struct sandbox_user gateway, authority, resolver;
 	uint32_t needs_resolver; /* an upstream is a name or a Unix socket: targets.h */
 	uint32_t has_no_user; /* root, but nobody made the user chatelaine: the files' owner is used */
+	char access_log[PATH_MAX]; /* a path, or "" */
+	struct sandbox_user access_owner; /* who opens it: the configuration's owner */
 	char state[PATH_MAX];
 	char acme_folder[PATH_MAX]; /* empty: none */
 	char watched[PLAN_WATCHED_MOST][PATH_MAX]; /* files that the bundles hold, and the config file */

@@ -17,6 +17,8 @@ static void on_turn(void *arg)
 
 	if (post->log)
 		log_writer_look(post->log);
+	if (post->access)
+		log_writer_look(post->access);
 }
 
 static void on_pulse(struct timer *timer)
@@ -69,6 +71,7 @@ enum status post_init(struct post *post, const char *name, int argc, char **argv
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN); /* "pkill -USR1 chatelaine" means the supervisor */
 	TRY(role_start_parse(argc, argv, &post->start, err));
 	if (post->start.slot)
 		snprintf(role, sizeof role, "%s.%u", name, post->start.slot);

@@ -19,7 +19,7 @@ struct post {
 	struct role_start start;
 	struct scoreboard *board;
 	struct score_page *page;
-	struct log_writer *log;
+	struct log_writer *log, *access; /* access: the role's, looked after here; NULL: none */
 	struct source orders;
 	struct timer pulse; /* a turn at least every two seconds: the watchdog waits for ten */
 	/* An order for the role; `fd` is its to close. ORDER_STOP comes here too when the supervisor is gone. */

@@ -42,6 +42,7 @@ static bool take_plan(struct plan *plan, int fd)
 	       plan->size == sizeof *plan && plan->workers >= 1 && plan->workers <= WORKERS_MOST &&
 	       plan->listen_count >= 1 && plan->listen_count <= PLAN_LISTEN_MOST &&
 	       plan->watched_count <= PLAN_WATCHED_MOST &&
+	       memchr(plan->access_log, 0, sizeof plan->access_log) &&
 	       memchr(plan->acme_folder, 0, sizeof plan->acme_folder);
 }
 

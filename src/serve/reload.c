@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/access_file.h"
 #include "serve/reload_report.h"
 #include "serve/supervisor_parts.h"
 #include "serve/watch.h"
@@ -59,11 +60,36 @@ static void log_outcome(const struct reload_report *report)
 }
 
 /* For status and metrics. */
-static void note_reload(struct supervisor *supervisor, bool is_good)
+static void note_reload(struct supervisor *supervisor, enum reload_outcome outcome)
 {
+	bool is_good = outcome != RELOADED_REFUSED;
+
 	score_house_set(supervisor->board, HOUSE_RELOAD_AT, (uint64_t)clock_seconds());
 	score_house_set(supervisor->board, HOUSE_RELOAD_FAILED, !is_good);
-	score_house_add(supervisor->board, is_good ? HOUSE_GENERATION : HOUSE_RELOADS_FAILED, 1);
+	if (outcome != RELOADED_NOTHING)
+		score_house_add(supervisor->board, is_good ? HOUSE_GENERATION : HOUSE_RELOADS_FAILED, 1);
+}
+
+/* Opened before anything was changed, used when all else is. */
+static void use_access(struct supervisor *supervisor, enum reload_outcome outcome)
+{
+	struct reload *reload = &supervisor->reload;
+
+	if (reload->access >= 0 && outcome != RELOADED_REFUSED)
+		supervisor_use_access(supervisor, reload->access);
+	else if (reload->access >= 0)
+		close(reload->access);
+	reload->access = -1;
+}
+
+static enum status open_access(struct supervisor *supervisor, const struct plan *plan, struct error *err)
+{
+	if (!plan->access_log[0] || strcmp(plan->access_log, supervisor->now.plan.access_log) == 0)
+		return OK;
+	if (supervisor->reload.access >= 0)
+		close(supervisor->reload.access);
+	supervisor->reload.access = -1;
+	return access_file_open(plan->access_log, plan->access_owner, &supervisor->reload.access, err);
 }
 
 /* `text` may be NULL: the check's own words, if it had any. */
@@ -82,7 +108,8 @@ static void finish(struct supervisor *supervisor, enum reload_outcome outcome, c
 	else if (reload->preparation.report >= 0 &&
 		 pread(reload->preparation.report, report.text, sizeof report.text - 1, 0) < 0)
 		report.text[0] = 0;
-	note_reload(supervisor, outcome != RELOADED_REFUSED);
+	note_reload(supervisor, outcome);
+	use_access(supervisor, outcome);
 	if (outcome == RELOADED_REFUSED && reload->next.bundle >= 0)
 		supervisor_use_targets(supervisor, &supervisor->now);
 	log_outcome(&report);
@@ -352,12 +379,15 @@ static bool needs_new_gateways(const struct plan *before, const struct plan *aft
 static void use(struct supervisor *supervisor, const struct prepared *prepared)
 {
 	struct reload *reload = &supervisor->reload;
+	struct error err;
 
 	reload->next = *prepared;
 	/* Before any gateway has the files; what was named before stays known for a while. */
 	supervisor_use_targets(supervisor, prepared);
 	if (strcmp(supervisor->now.plan.state, prepared->plan.state) != 0) {
 		refuse(supervisor, "another state folder is another house: stop chatelaine and start it with that one");
+	} else if (open_access(supervisor, &prepared->plan, &err) != OK) {
+		refuse(supervisor, err.text);
 	} else if (needs_new_gateways(&supervisor->now.plan, &prepared->plan)) {
 		start_anew(supervisor);
 	} else if (is_same_memory(supervisor->now.bundle, prepared->bundle)) {
@@ -411,7 +441,7 @@ static void begin(struct supervisor *supervisor)
 
 void reload_init(struct supervisor *supervisor)
 {
-	supervisor->reload = (struct reload){.next = {.bundle = -1, .targets = -1}};
+	supervisor->reload = (struct reload){.next = {.bundle = -1, .targets = -1}, .access = -1};
 	preparation_init(&supervisor->reload.preparation, supervisor->loop, on_prepared);
 }
 
@@ -434,6 +464,7 @@ void reload_release(struct supervisor *supervisor)
 	struct reload *reload = &supervisor->reload;
 
 	sockets_close_others(&reload->sockets, &supervisor->sockets);
+	use_access(supervisor, RELOADED_REFUSED);
 	prepared_release(&reload->next);
 	preparation_release(&reload->preparation);
 }

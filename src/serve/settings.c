@@ -356,6 +356,7 @@ enum status settings_plan(const struct settings *settings, const char *path, str
 	if (status != OK)
 		return status;
 	snprintf(out->acme_folder, sizeof out->acme_folder, "%s", house->acme_folder ? house->acme_folder : "");
+	access_keys_plan(&house->access_log, path, out);
 	snprintf(out->state, sizeof out->state, "%s", house->state);
 	house_user_choose(HOUSE_USER_AUTHORITY, house->state, &out->authority, &is_fallback);
 	out->has_no_user = is_fallback;
@@ -452,6 +453,11 @@ const struct door_issuer *settings_issuers(const struct settings *settings, size
 uint64_t settings_digest(const struct settings *settings)
 {
 	return settings->digest;
+}
+
+const struct access_options *settings_access_log(const struct settings *settings)
+{
+	return &settings->house.access_log.options;
 }
 
 struct span settings_text(const struct settings *settings)

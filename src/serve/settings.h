@@ -16,6 +16,7 @@
 #include "door/route.h"
 #include "serve/plan.h"
 
+struct access_options;
 struct bundle;
 struct house_settings;
 struct http_limits;
@@ -41,6 +42,7 @@ const struct door_options *settings_door(const struct settings *settings);
 const struct door_issuer *settings_issuers(const struct settings *settings, size_t *count);
 /* Of the config and all files that it names, as they were read: differs when something changed. */
 uint64_t settings_digest(const struct settings *settings);
+const struct access_options *settings_access_log(const struct settings *settings);
 struct span settings_text(const struct settings *settings); /* the config's bytes: equal or changed */
 void settings_limits(const struct settings *settings, struct http_limits *http,
 		     struct upstream_limits *upstream);

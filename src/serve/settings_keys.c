@@ -164,6 +164,16 @@ static const struct config_row rows[] = {
 	 .help = "Where Prometheus reads /metrics, by plain HTTP: on this machine or in a private network only."},
 	{.key = "metrics-for-all", .section = "", .kind = &value_boolean, .offset = IN_HOUSE(metrics_for_all),
 	 .standard = "no", .help = "yes: listen-metrics may be any address; whoever reaches it reads your sites' names and figures."},
+	{.key = "access-log", .section = "", .kind = &access_target_kind, .offset = IN_HOUSE(access_log),
+	 .standard = "stderr", .example = "/var/log/chatelaine/access.log",
+	 .help = "Where the line of each request goes: stderr (among the other lines), a file, or off. A file is\n"
+		 "opened to append by the owner of this configuration, and anew on SIGUSR1."},
+	{.key = "access-log-format", .section = "", .kind = &value_of_choice, .choices = access_formats,
+	 .offset = IN_HOUSE(access_log.options.format), .standard = "logfmt", .help = "logfmt or json."},
+	{.key = "access-log-with", .section = "", .shape = CONFIG_LIST, .kind = &access_with_kind,
+	 .offset = IN_HOUSE(access_log.options.with), .example = "query, agent",
+	 .help = "What else stands in the line: query (it may hold tokens: whoever reads the log has them too),\n"
+		 "agent (the name that the program gives itself)."},
 	{.key = "state", .section = "", .kind = &value_path, .offset = IN_HOUSE(state), .is_required = true,
 	 .example = "/var/lib/chatelaine", .help = "The folder that \"chatelaine init\" made."},
 	{.key = "contact", .section = "", .is_live = true, .kind = &value_text, .offset = IN_HOUSE(door.contact), .least = 1, .most = 200,

@@ -13,11 +13,13 @@
 #include "config/config_parse.h"
 #include "config/config_value.h"
 #include "door/route.h"
+#include "serve/access_keys.h"
 
 struct house_settings {
 	struct door_options door; /* sites among them */
 	struct value_addresses listen, listen_http, listen_metrics;
 	bool metrics_for_all;
+	struct access_settings access_log;
 	char *state, *acme_folder;
 	struct value_texts proxy_from;
 	uint64_t workers;

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/access_file.h"
 #include "serve/listening.h"
 #include "serve/supervisor_parts.h"
 #include "serve/watch.h"
@@ -71,6 +72,34 @@ void supervisor_stop(struct supervisor *supervisor, int outcome)
 		loop_stop(supervisor->loop);
 }
 
+/* The access log ----------------------------------------------------------- */
+
+void supervisor_use_access(struct supervisor *supervisor, int fd)
+{
+	unsigned i;
+
+	if (supervisor->access >= 0)
+		close(supervisor->access);
+	supervisor->access = fd;
+	for (i = GATEWAY_FIRST; i < PARTS_MOST && fd >= 0; i++)
+		(void)part_order(&supervisor->parts[i], (struct order){ORDER_ACCESS, 0}, fd);
+}
+
+/* SIGUSR1: it was moved away. On failure the one before is still in use. */
+static void reopen_access(struct supervisor *supervisor)
+{
+	const struct plan *plan = &supervisor->now.plan;
+	struct error err;
+	int fd;
+
+	if (supervisor->now.bundle < 0 || !plan->access_log[0])
+		return;
+	if (access_file_open(plan->access_log, plan->access_owner, &fd, &err) == OK)
+		supervisor_use_access(supervisor, fd);
+	else
+		log_say(LOG_ERROR, "access-log", "%s; lines go on where they went", err.text);
+}
+
 /* Starting ----------------------------------------------------------------- */
 
 void supervisor_use_targets(struct supervisor *supervisor, const struct prepared *prepared)
@@ -106,6 +135,8 @@ static enum status open_house(struct supervisor *supervisor, struct error *err)
 	score_house_set(supervisor->board, HOUSE_STARTED, (uint64_t)clock_seconds());
 	score_house_set(supervisor->board, HOUSE_GENERATION, 1);
 	TRY(session_store_new(SESSIONS_EXPECTED, &supervisor->sessions, err));
+	if (plan->access_log[0])
+		TRY(access_file_open(plan->access_log, plan->access_owner, &supervisor->access, err));
 	supervisor->parts[AUTHORITY] = (struct part){.child = {.role = "authority", .slot = AUTHORITY, .orders = -1},
 						     .supervisor = supervisor,
 						     .duty = DUTY_SERVES};
@@ -232,6 +263,8 @@ static void on_signals(struct source *source)
 			reap(supervisor);
 		else if (signal.ssi_signo == SIGHUP)
 			reload_want(supervisor);
+		else if (signal.ssi_signo == SIGUSR1)
+			reopen_access(supervisor);
 		else
 			supervisor_stop(supervisor, 0);
 	}
@@ -244,6 +277,7 @@ static enum status watch_signals(struct supervisor *supervisor, struct error *er
 	sigemptyset(&wanted);
 	sigaddset(&wanted, SIGCHLD);
 	sigaddset(&wanted, SIGHUP);
+	sigaddset(&wanted, SIGUSR1);
 	sigaddset(&wanted, SIGTERM);
 	sigaddset(&wanted, SIGINT);
 	signal(SIGPIPE, SIG_IGN);
@@ -282,6 +316,8 @@ static void release(struct supervisor *supervisor)
 		unlink(path);
 	if (supervisor->commands >= 0)
 		close(supervisor->commands);
+	if (supervisor->access >= 0)
+		close(supervisor->access);
 	if (supervisor->signals.fd > 0) {
 		loop_remove(supervisor->loop, &supervisor->signals);
 		close(supervisor->signals.fd);
@@ -297,7 +333,8 @@ int supervisor_run(const char *config)
 	static struct supervisor supervisor;
 	struct error err;
 
-	supervisor = (struct supervisor){.config = config, .commands = -1, .now = {.bundle = -1, .targets = -1}, .outcome = 1};
+	supervisor = (struct supervisor){.config = config, .commands = -1, .access = -1, .now = {.bundle = -1, .targets = -1},
+					 .outcome = 1};
 	log_init("supervisor", LOG_INFO);
 	raise_descriptors();
 	if (loop_new(&supervisor.loop, &err) != OK) {

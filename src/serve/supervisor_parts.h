@@ -67,6 +67,7 @@ struct reload {
 	unsigned tries;         /* in a row that ended because a part did, whatever the reason */
 	bool wants_again;       /* files changed, or somebody asked, meanwhile */
 	int64_t give_up_at;     /* mono; while it swaps or waits */
+	int access;             /* the access log's file of `next`, if it is another one; or -1 */
 };
 
 struct supervisor {
@@ -79,6 +80,7 @@ struct supervisor {
 	struct source signals;
 	struct timer second;
 	int commands; /* the authority's listening socket */
+	int access;   /* the access log's file, or -1 */
 	struct scoreboard *board;
 	struct session_store *sessions;
 	struct part parts[PARTS_MOST];
@@ -106,6 +108,8 @@ static inline int64_t supervisor_now(const struct supervisor *supervisor)
 
 /* The first plan: sockets, the authority, gateways. NULL: there is none; said already. */
 void supervisor_open_house(struct supervisor *supervisor, const struct prepared *prepared);
+/* Another file for the access log from now on: takes `fd`, -1 for none, and tells all gateways. */
+void supervisor_use_access(struct supervisor *supervisor, int fd);
 void supervisor_say_ready(const struct supervisor *supervisor);
 /* The resolver is for what these files name, from now on. */
 void supervisor_use_targets(struct supervisor *supervisor, const struct prepared *prepared);

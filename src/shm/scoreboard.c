@@ -180,14 +180,19 @@ const struct score_site *score_site_at(const struct score_page *page, unsigned i
 {
 	const struct score_site *site = cell(page, i);
 
+	if (!(score_read(&page->used[i / 64]) >> (i % 64) & 1))
+		return NULL;
 	return atomic_load_explicit(&site->key, memory_order_acquire) ? site : NULL;
 }
 
-static void name_cell(struct score_site *site, uint64_t key, struct span name)
+static void name_cell(struct score_page *page, unsigned i, uint64_t key, struct span name)
 {
+	struct score_site *site = cell(page, i);
+
 	memcpy(site->name, name.at, name.size);
 	site->name[name.size] = 0;
 	atomic_store_explicit(&site->key, key, memory_order_release);
+	put(&page->used[i / 64], score_read(&page->used[i / 64]) | (uint64_t)1 << (i % 64));
 }
 
 struct score_site *score_site_of(struct score_page *page, struct span name)
@@ -196,16 +201,17 @@ struct score_site *score_site_of(struct score_page *page, struct span name)
 	unsigned step;
 
 	for (step = 0; page && name.size < SCORE_NAME_SIZE && step < SCORE_SITES - 1; step++) {
-		struct score_site *site = cell(page, (unsigned)((key + step) % (SCORE_SITES - 1)));
-		uint64_t found = score_read(&site->key);
+		unsigned i = (unsigned)((key + step) % (SCORE_SITES - 1));
+		struct score_site *site = cell(page, i);
+		uint64_t found = score_site_at(page, i) ? score_read(&site->key) : 0;
 
 		if (!found)
-			name_cell(site, key, name);
+			name_cell(page, i, key, name);
 		if (!found || (found == key && span_equals(score_site_name(site), name)))
 			return site;
 	}
 	if (page && !score_site_at(page, SCORE_SITES - 1))
-		name_cell(cell(page, SCORE_SITES - 1), key_of(SPAN("other")), SPAN("other"));
+		name_cell(page, SCORE_SITES - 1, key_of(SPAN("other")), SPAN("other"));
 	return page ? cell(page, SCORE_SITES - 1) : NULL;
 }
 

@@ -112,6 +112,7 @@ struct score_page { /* 4096 bytes */
 	_Atomic uint64_t pid;     /* 0: nobody owns the slot */
 	_Atomic uint64_t claimed; /* wall microseconds */
 	_Atomic uint64_t role;    /* the supervisor's number for it */
+	_Atomic uint64_t used[SCORE_SITES / 64]; /* a bit a cell: so that nobody touches the memory of the others */
 	_Atomic uint64_t scores[SCORE_COUNT];
 	_Atomic uint64_t refusals[SCORE_REFUSALS];   /* by the number of the refusal's row */
 	_Atomic uint64_t statuses[SCORE_STATUSES];   /* answers by hundred; [0]: none of 100-599 */

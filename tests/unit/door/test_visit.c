@@ -55,8 +55,8 @@ static void a_known_device_is_let_in_and_named(void **state)
 	assert_says(heard, "HTTP/1.1 200 ");
 	assert_says(heard, "Accept: a\r\n" IDENTITY FORWARDING "trailers\r\n");
 	assert_true(logged("event=exchange id="));
-	assert_true(logged(" from=192.0.2.7 site=chat.example.com device=01010101010101010101010101010101 method=GET path=/x "
-			   "status=200 us=0 up=0 down="));
+	assert_true(logged(" from=192.0.2.7 protocol=h1 site=chat.example.com "
+			   "device=01010101010101010101010101010101 person=Alice method=GET path=/x status=200 us=0 up=0 down="));
 	/* The second time the lines are there already. */
 	assert_says(house_say(GET("/y")), IDENTITY FORWARDING);
 	house_leave();
@@ -659,7 +659,7 @@ static void a_bad_request_gets_its_page_and_line(void **state)
 	heard = house_say("GET / HTTP/1.1\r\nHost: chat.example.com\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n");
 	assert_says(heard, "HTTP/1.1 400 ");
 	assert_says(heard, "C20");
-	assert_true(logged("site=- device=01010101010101010101010101010101 method="));
+	assert_true(logged("site=- device=01010101010101010101010101010101 person=Alice method="));
 	assert_true(logged("status=400 why=C20"));
 	house_leave();
 	house_connect(1, "chat.example.com");
