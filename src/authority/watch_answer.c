@@ -14,7 +14,7 @@
  * which may have been taken over, and shown to whoever decides when to enforce.
  */
 
-enum { ROWS_A_TIME = 256, TIMES_MOST = 1000000000, PAGE = 200, NAME_ROOM = PERSON_NAME_SIZE + DEVICE_LABEL_SIZE + 1 };
+enum { ROWS_A_TIME = 128, TIMES_MOST = 1000000000, PAGE = 200, NAME_ROOM = PERSON_NAME_SIZE + DEVICE_LABEL_SIZE + 1 };
 
 /* From gateways ------------------------------------------------------------ */
 
@@ -88,6 +88,7 @@ static enum status watched(struct authority *authority, struct deed *deed, const
 		TRY(watched_record_add(authority->registry, &record, err));
 	}
 	TRY(note_uncounted(authority, uncounted, now, err));
+	TRY(watched_record_trim(authority->registry, err));
 done:
 	return status;
 }

@@ -64,8 +64,7 @@ done:
 	return status;
 }
 
-/* Room for one more. */
-static enum status make_room(struct registry *registry, struct error *err)
+enum status watched_record_trim(struct registry *registry, struct error *err)
 {
 	struct query query;
 	enum status status;
@@ -73,10 +72,10 @@ static enum status make_room(struct registry *registry, struct error *err)
 
 	TRY(query_start(registry, WATCHED_TOTAL, &query, err));
 	TRY(ask_number(&query, &count, err));
-	if (count < WATCHED_MOST)
+	if (count <= WATCHED_MOST)
 		return OK;
 	TRY(query_start(registry, WATCHED_TRIM, &query, err));
-	query_put_number(&query, count - WATCHED_MOST + 1);
+	query_put_number(&query, count - WATCHED_MOST);
 	status = query_run(&query, NULL, err);
 	query_end(&query);
 done:
@@ -89,7 +88,6 @@ static enum status insert(struct registry *registry, const uint8_t key[WATCHED_K
 	struct query query;
 	enum status status;
 
-	TRY(make_room(registry, err));
 	TRY(query_start(registry, WATCHED_ADD, &query, err));
 	query_put_blob(&query, key, WATCHED_KEY_SIZE);
 	query_put_text(&query, record->site);

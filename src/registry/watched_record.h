@@ -3,7 +3,7 @@
  * have been refused, added up. It grants nothing and carries no MAC: whoever
  * writes the file can make these figures wrong, no more.
  *
- * At most WATCHED_MOST rows; the least recent go. An address has at most
+ * At most WATCHED_MOST rows stay; the least recent go. An address has at most
  * WATCHED_OF_SOURCE rows of a site; what else it asks for is counted in one more
  * with the path "*".
  */
@@ -32,9 +32,11 @@ struct watched_record {
 	int64_t times, first, last; /* seconds since 1970 */
 };
 
-/* Add these times to the row, or make it; first the least recent give way. */
+/* Add these times to the row, or make it. */
 MUST_CHECK enum status watched_record_add(struct registry *registry, const struct watched_record *record,
 					  struct error *err);
+/* Let the least recent go, down to WATCHED_MOST rows: once behind some that were added. */
+MUST_CHECK enum status watched_record_trim(struct registry *registry, struct error *err);
 /* Up to `most` by key behind `after` (NULL: from the start), of `site` ("" all), last met at `since` or later. */
 MUST_CHECK enum status watched_record_list(struct registry *registry, const char *site, int64_t since,
 					   const uint8_t *after, struct watched_record *out, size_t most,

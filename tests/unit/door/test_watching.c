@@ -1,6 +1,8 @@
 /* What the door does while it only watches, and when that ends. */
 #include "door_house.h"
 
+#include "door/tally.h"
+
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: chat.example.com\r\n\r\n"
 #define WEBSOCKET                                                                                          \
 	"GET /hold/ws HTTP/1.1\r\nHost: chat.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" \
@@ -114,6 +116,64 @@ static void nobody_gets_an_identity_by_watching(void **state)
 	house_close();
 }
 
+static size_t take(struct tally_row *rows, size_t most)
+{
+	tally_begin(door_tally(house.door));
+	return tally_take(door_tally(house.door), rows, most);
+}
+
+static void who_stands_behind_a_trusted_proxy_is_counted_and_not_the_proxy(void **state)
+{
+	char *proxies[] = {(char *)"192.0.2.7"};
+	struct tally_row rows[4];
+
+	(void)state;
+	house_begin();
+	house.sites[0].no_certificate = NO_CERTIFICATE_WATCH;
+	house.options.trusted_proxies = (struct value_texts){proxies, 1};
+	house_open();
+	house_connect(0, "chat.example.com");
+	assert_says(house_say("GET /a/b/c?token=1 HTTP/1.1\r\nHost: chat.example.com\r\nUser-Agent: curl/8\r\n"
+			      "X-Forwarded-For: 10.1.1.1, 2001:db8:0:12ff::7\r\n\r\n"), "HTTP/1.1 200 ");
+	assert_int_equal(take(rows, 4), 1);
+	assert_string_equal(rows[0].site, "chat.example.com");
+	assert_string_equal(rows[0].path, "/a/b");
+	assert_string_equal(rows[0].source, "2001:db8:0:1200::/56");
+	assert_string_equal(rows[0].code, "C01");
+	assert_false(rows[0].has_device);
+	house_leave();
+	house_close();
+}
+
+static void only_what_passed_by_the_watch_is_counted(void **state)
+{
+	struct location_options locations[] = {{.path = (char *)"/shut", .no_certificate = NO_CERTIFICATE_EXPLAIN},
+					       {.path = (char *)"/open", .no_certificate = NO_CERTIFICATE_ALLOW},
+					       {.path = (char *)"/seen", .no_certificate = NO_CERTIFICATE_WATCH}};
+	struct tally_row rows[4];
+
+	(void)state;
+	house_begin();
+	house.sites[0].no_certificate = NO_CERTIFICATE_WATCH;
+	house.sites[0].locations = locations;
+	house.sites[0].location_count = 3;
+	house_open();
+	house_put(1, "alice", "staff", ROSTER_ACTIVE);
+	house_connect(0, "chat.example.com");
+	assert_says(house_say(GET("/shut/x")), "HTTP/1.1 403 ");
+	assert_says(house_say(GET("/open/x")), "HTTP/1.1 200 ");
+	assert_int_equal(take(rows, 4), 0);
+	assert_says(house_say(GET("/seen/x")), "HTTP/1.1 200 ");
+	assert_int_equal(take(rows, 4), 1);
+	assert_string_equal(rows[0].location, "/seen");
+	house_leave();
+	house_connect(1, "chat.example.com");
+	assert_says(house_say(GET("/")), "HTTP/1.1 200 ");
+	assert_int_equal(take(rows, 4), 1);
+	house_leave();
+	house_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -122,6 +182,8 @@ int main(void)
 		cmocka_unit_test(a_clock_that_is_set_over_the_end_ends_what_is_live),
 		cmocka_unit_test(an_end_that_new_rules_take_away_ends_nothing),
 		cmocka_unit_test(nobody_gets_an_identity_by_watching),
+		cmocka_unit_test(who_stands_behind_a_trusted_proxy_is_counted_and_not_the_proxy),
+		cmocka_unit_test(only_what_passed_by_the_watch_is_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
