@@ -5,6 +5,7 @@
 
 #include "base/encode.h"
 #include "base/log.h"
+#include "door/ceiling.h"
 #include "door/der_cache.h"
 #include "door/dialect.h"
 #include "door/door_parts.h"
@@ -167,6 +168,7 @@ static void on_secured(struct connection *connection)
 	who = guest_identify(guest);
 	score_add(door->score, SCORE_CONNECTIONS, 1);
 	score_add(door->score, SCORE_LIVE_CONNECTIONS, 1);
+	ceiling_settle(guest);
 	if (!identity_is_known(&who) && guest->is_secure &&
 	    policy_mode(guest_handshake_site(guest)->policy) == NO_CERTIFICATE_DROP)
 		(void)end_guest(guest, refusal_of_who(who.who));
@@ -233,6 +235,7 @@ static void on_closed(struct connection *connection, enum ending why, const stru
 	struct guest *guest = connection_guest(connection);
 
 	(void)why;
+	ceiling_close(connection);
 	if (err && err->text[0])
 		log_failed(connection, err);
 	if (!guest->door) {
@@ -249,6 +252,7 @@ void door_fill_host(struct door *door, struct http_host *host)
 	host->guest_size = sizeof(struct guest);
 	host->visit_size = sizeof(struct visit);
 	host->arg = door;
+	host->on_peer = ceiling_meet;
 	host->on_secured = on_secured;
 	host->on_exchange = on_exchange;
 	host->on_plain_http = on_plain_http;
@@ -349,6 +353,8 @@ enum status door_new(const struct door_setup *setup, struct door **out, struct e
 			      .roster = setup->roster,
 			      .score = setup->score,
 			      .peer = setup->peer ? setup->peer : peer_by_tls,
+			      .limiter = setup->limiter,
+			      .stranger_visits_most = setup->stranger_visits ? setup->stranger_visits : SIZE_MAX,
 			      .seen_round = 1};
 	timer_init(&door->dates, on_date);
 	door->nowhere = score_site_of(door->score, SPAN("(none)"));

@@ -24,6 +24,7 @@
 struct connection;
 struct door;
 struct http_host;
+struct limiter;
 struct loop;
 struct roster;
 struct score_page;
@@ -45,6 +46,8 @@ struct door_setup {
 	size_t service_count;
 	const struct door_issuer *issuers; /* copied */
 	size_t issuer_count;
+	struct limiter *limiter; /* NULL: nothing is limited */
+	size_t stranger_visits;  /* requests under way of those whom nobody knows; 0: no limit */
 	/* Who is at the other end of this secured connection; NULL: by stream/tls_stream. Tests say
 	 * whom they like. False: not a TLS connection. */
 	bool (*peer)(struct connection *connection, struct tls_peer *out);

@@ -39,6 +39,12 @@ struct door {
 	size_t issuer_count;
 	uint8_t (*seen)[16]; /* SEEN_ROOM of them; all zero: free */
 	size_t seen_count;
+	struct limiter *limiter;
+	size_t stranger_visits, stranger_visits_most;
+	struct turned_away {
+		uint64_t count; /* since the last line */
+		int64_t said_at;
+	} turned_away;
 	uint64_t seen_round;
 };
 
@@ -57,6 +63,9 @@ struct guest {
 	struct standing standing; /* meaningful when is_found */
 	bool has_certificate, is_found, is_known, is_secure, is_trusted_proxy; /* is_known: when last asked */
 	bool lines_hold;
+	bool is_entered;          /* the limiter counts the connection, as `party` */
+	struct limit_party party; /* its address, then its device */
+	unsigned open_visits;
 	char ip[IP_TEXT_SIZE];
 	uint8_t fingerprint[32];
 	const struct site *handshake; /* whose rules the handshake asked for; of routes_number */

@@ -216,6 +216,14 @@ static const struct refusal_row rows[REFUSAL_COUNT] = {
 		"A reload or a change of the rules ended what was live and would be refused "
 		"now, or the process stops.",
 	},
+	[REFUSAL_TOO_MANY] = {
+		"C37", 429, "Too many requests",
+		"More came from you in a short time than this server takes from one.",
+		"Wait a moment, then try again.",
+		"A ceiling of one device (device-...) or, without an accepted certificate, of one address "
+		"(address-...): requests a second or at once; before a page can be shown, handshakes "
+		"a second or connections at once. `chatelaine config reference` lists them.",
+	},
 };
 
 const struct refusal_row *refusal_row(enum refusal why)

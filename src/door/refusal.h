@@ -47,6 +47,7 @@ enum refusal {
 	REFUSAL_NOT_FOUND,           /* C34 404 */
 	REFUSAL_METHOD,              /* C35 405 */
 	REFUSAL_CLOSED,              /* C36 503: ended while live by a change of rules or a reload */
+	REFUSAL_TOO_MANY,            /* C37 429 */
 	REFUSAL_COUNT,
 };
 

@@ -39,7 +39,7 @@ void refusal_answer(struct exchange *exchange, enum refusal why)
 	struct visit *visit = visit_of(exchange);
 	struct chosen chosen = choose(visit, why);
 	struct page_field fields[FIELDS_MOST];
-	char id[EXCHANGE_ID_SIZE];
+	char id[EXCHANGE_ID_SIZE], seconds[4];
 	struct buffer body;
 	struct refusal_page page = {.why = why, .status = chosen.status};
 	struct page answer = {.status = chosen.status, .fields = fields};
@@ -57,6 +57,16 @@ void refusal_answer(struct exchange *exchange, enum refusal why)
 	if (chosen.status == 401)
 		fields[answer.field_count++] =
 			(struct page_field){SPAN("WWW-Authenticate"), SPAN("ClientCertificate")};
+	if (visit->retry_after) {
+		char *end = seconds + sizeof seconds;
+		unsigned left = visit->retry_after;
+
+		do
+			*--end = (char)('0' + left % 10);
+		while (left /= 10);
+		fields[answer.field_count++] = (struct page_field){
+			SPAN("Retry-After"), span_make(end, (size_t)(seconds + sizeof seconds - end))};
+	}
 	if (chosen.status == 503)
 		fields[answer.field_count++] = (struct page_field){SPAN("Retry-After"), SPAN("5")};
 	answer.type = chosen.is_json ? SPAN("application/json") : SPAN("text/html; charset=utf-8");

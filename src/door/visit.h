@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "access/identity.h"
+#include "access/limit.h"
 #include "base/span.h"
 #include "door/refusal.h"
 #include "http/exchange.h"
@@ -45,6 +46,9 @@ struct visit {
 	bool is_served;           /* SERVE was reached: judged again when things change */
 	bool is_tunnel;
 	bool is_ended;            /* by a rule that changed, and its connection goes on */
+	bool is_open, is_counted_open, is_strangers; /* see ceiling.c */
+	uint8_t retry_after;      /* seconds, of a 429 */
+	struct limit_party counted_as;
 };
 
 static inline struct visit *visit_of(struct exchange *exchange)

@@ -5,6 +5,7 @@
 
 #include "base/encode.h"
 #include "door/access_log.h"
+#include "door/ceiling.h"
 #include "door/door_parts.h"
 #include "event/loop.h"
 #include "http/connection.h"
@@ -199,12 +200,19 @@ static int identify(struct visit *visit)
 	return ROOM_LIMIT;
 }
 
-/* Connections, heads, bodies and exchanges have their ceilings in http/; a rate by device or address
- * will be asked for here. A connection that is to end begins nothing new. */
+/* A connection that is to end begins nothing new. */
 static int limit(struct visit *visit)
 {
-	return visit->guest->ended_for == REFUSAL_NONE ? ROOM_AUTHORIZE
-						       : deny(visit, visit->guest->ended_for);
+	struct guest *guest = visit->guest;
+	enum refusal why;
+
+	/* Known since the handshake: suspended then, resumed now. */
+	if (guest->is_known && !guest->party.is_device)
+		ceiling_settle(guest);
+	why = guest->ended_for;
+	if (why == REFUSAL_NONE)
+		why = ceiling_enter(visit);
+	return why == REFUSAL_NONE ? ROOM_AUTHORIZE : deny(visit, why);
 }
 
 static int authorize(struct visit *visit)
@@ -351,6 +359,7 @@ void walk_into_tunnel(struct visit *visit)
 	char room[PATH_ROOM], *at;
 
 	visit->is_tunnel = true;
+	ceiling_tunnel(visit);
 	score_add(visit->guest->door->score, SCORE_WEBSOCKETS, 1);
 	score_add(visit->guest->door->score, SCORE_LIVE_TUNNELS, 1);
 	if (visit->site) {
@@ -483,6 +492,7 @@ void walk_end(struct visit *visit)
 		microseconds = 0;
 	log_visit(visit, why, microseconds);
 	count_visit(visit, why, microseconds);
+	ceiling_left(visit);
 	list_remove(&visit->in_guest);
 	free(visit->memory);
 	visit->memory = NULL;

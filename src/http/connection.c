@@ -78,6 +78,28 @@ uint64_t connection_exchanges(const struct connection *connection)
 void connection_count_exchange(struct connection *connection)
 {
 	connection->exchanges++;
+	crowd_begin(connection);
+}
+
+void connection_lose_exchange(struct connection *connection)
+{
+	crowd_finish(connection);
+}
+
+void connection_settle(struct connection *connection, bool is_known)
+{
+	if (connection->state <= CONNECTION_OPEN)
+		crowd_settle(connection, is_known, connection->host->limits.strangers);
+}
+
+void connection_set_familiar(struct connection *connection)
+{
+	connection->is_familiar = true;
+}
+
+bool connection_is_proxied(const struct connection *connection)
+{
+	return connection->is_proxied;
 }
 
 bool connection_is_ending(const struct connection *connection)
@@ -178,6 +200,7 @@ static void start_closing(struct connection *connection, enum ending why, bool r
 	if (connection->state != CONNECTION_ENDING)
 		connection->why = why;
 	connection->state = CONNECTION_CLOSING;
+	crowd_leave(connection);
 	connection->resets = resets;
 	set_deadline_in(connection, connection->why == ENDED_REVOKED || connection->why == ENDED_EXPIRED
 					    ? connection->host->limits.revoke_time
@@ -234,6 +257,7 @@ static void drop(struct connection *connection)
 	timer_stop(&connection->timer);
 	task_cancel(&connection->work);
 	list_remove(&connection->in_host);
+	crowd_leave(connection);
 	slab_give(slabs, connection);
 }
 
@@ -381,6 +405,8 @@ static void open_up(struct connection *connection)
 					: transport_h1_init(connection->rest, connection);
 	if (host->on_secured)
 		host->on_secured(connection);
+	if (!connection->is_settled)
+		connection_settle(connection, false);
 	if (connection->state == CONNECTION_OPEN && connection->drains)
 		connection->transport->ops->drain(connection->transport);
 }
@@ -396,7 +422,7 @@ static void answer_in_clear(struct connection *connection)
 	buffer_release(&answer);
 }
 
-static void handshake_ready(struct connection *connection)
+void connection_shake(struct connection *connection)
 {
 	enum status status = stream_secure(connection->stream);
 
@@ -417,6 +443,25 @@ static void handshake_ready(struct connection *connection)
 	start_closing(connection, ENDED_CLIENT_BAD, connection->resets);
 }
 
+/* Plain connections shake no hands and wait for nobody. */
+static void handshake_ready(struct connection *connection)
+{
+	if (connection->is_tls)
+		crowd_queue(connection);
+	else
+		connection_shake(connection);
+}
+
+static bool meet(struct connection *connection)
+{
+	struct http_host *host = connection->host;
+
+	if (!host->on_peer || host->on_peer(connection))
+		return true;
+	start_closing(connection, ENDED_OURS, true);
+	return false;
+}
+
 static void preface_ready(struct connection *connection)
 {
 	enum status status = preface_read(connection);
@@ -428,7 +473,8 @@ static void preface_ready(struct connection *connection)
 		return;
 	}
 	connection->state = CONNECTION_HANDSHAKE;
-	handshake_ready(connection);
+	if (meet(connection))
+		handshake_ready(connection);
 }
 
 static void open_ready(struct connection *connection)
@@ -519,12 +565,13 @@ static void on_timer(struct timer *timer)
 enum status connection_new(struct http_host *host, const struct connection_birth *birth,
 			   struct connection **out, struct error *err)
 {
-	struct connection *connection = slab_take(&host->connections);
+	bool has_room = crowd_make_room(&host->crowd, host->connections.taken, host->limits.connections);
+	struct connection *connection = has_room ? slab_take(&host->connections) : NULL;
 	enum status status;
 
 	if (!connection) {
 		stream_free(birth->stream);
-		return error_refuse(err, "%zu connections are open, which is the most",
+		return error_refuse(err, "%zu connections are open, which is the most, and none is idle",
 				    host->connections.taken);
 	}
 	memset(connection, 0, connection_size(host));
@@ -541,6 +588,7 @@ enum status connection_new(struct http_host *host, const struct connection_birth
 	timer_init(&connection->timer, on_timer);
 	task_init(&connection->work, do_work);
 	list_add_last(&host->live, &connection->in_host);
+	crowd_arrive(connection);
 	set_deadline_in(connection, host->limits.handshake_time);
 	status = stream_start(birth->stream, host->loop, on_stream_ready, connection, err);
 	if (status != OK) {
@@ -549,5 +597,7 @@ enum status connection_new(struct http_host *host, const struct connection_birth
 		return status;
 	}
 	*out = connection;
+	if (!birth->is_proxied)
+		(void)meet(connection);
 	return OK;
 }

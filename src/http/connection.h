@@ -50,6 +50,12 @@ uint64_t connection_id(const struct connection *connection);
 int64_t connection_born(const struct connection *connection); /* mono */
 /* Requests so far. */
 uint64_t connection_exchanges(const struct connection *connection);
+/* The peer is the one that a PROXY header named. */
+bool connection_is_proxied(const struct connection *connection);
+/* Its handshake goes before those of strangers; from on_peer only. */
+void connection_set_familiar(struct connection *connection);
+/* Does the door know who this is? From on_secured on; see crowd.h for what it means. May end it. */
+void connection_settle(struct connection *connection, bool is_known);
 /* True from connection_end (or the client's going) on: it counts as closed. */
 bool connection_is_ending(const struct connection *connection);
 

@@ -24,6 +24,10 @@ enum connection_state {
 struct connection {
 	struct http_host *host;
 	struct link in_host; /* owner: http_host.live */
+	struct link in_crowd, in_queue; /* see crowd.h */
+	int64_t idle_since;
+	uint32_t live;       /* exchanges under way */
+	bool is_settled, is_known, is_familiar;
 	struct stream *stream;
 	struct transport *transport; /* in `rest`; NULL before OPEN and after release */
 	struct timer timer;
@@ -55,6 +59,9 @@ size_t connection_size(const struct http_host *host);
 enum status preface_read(struct connection *connection);
 /* What came in place of TLS begins as such a header: `trouble` is set. */
 bool preface_is_strangers(struct connection *connection);
+/* -- connection.c -- */
+/* For crowd: the handshake's turn. */
+void connection_shake(struct connection *connection);
 /* Adds the whole HTTP/1.1 answer to a plain request on a TLS port. */
 struct buffer;
 void plain_answer(struct connection *connection, struct span request, struct buffer *out);

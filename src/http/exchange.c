@@ -124,6 +124,7 @@ void exchange_free(struct exchange *exchange, enum ending why)
 	if (host->on_left)
 		host->on_left(exchange);
 	list_remove(&exchange->in_transport);
+	connection_lose_exchange(exchange->connection);
 	slab_give(&host->visits, exchange);
 }
 

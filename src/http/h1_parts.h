@@ -21,7 +21,6 @@
 enum {
 	ANSWER_EXTRA = 2048,    /* what we add to an answer's head: status line, framing, Date */
 	TRAILERS_MOST = 8192,   /* of an answer */
-	PROGRESS = 4096,        /* bytes that move within idle_time, or the client is late */
 };
 
 struct head_block {

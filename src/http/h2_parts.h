@@ -78,7 +78,7 @@ struct h2_stream {
 	uint32_t uncredited;        /* bytes that came and were not given back to the window */
 	uint32_t held;              /* of h2.held */
 	uint32_t moved;             /* since `progress` */
-	int64_t since, progress;    /* mono: birth; the last that PROGRESS bytes moved */
+	int64_t since, progress;    /* mono: birth; the last that enough bytes moved */
 	char *early;                /* a spill: what a WebSocket's client sent before its 200 */
 	uint32_t early_size;
 	char *trailers, *down_trailers; /* spills: of the request; of the answer */

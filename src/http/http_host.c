@@ -27,6 +27,8 @@ void http_limits_default(struct http_limits *limits)
 		.allowance = 262144,
 		.exchanges_a_call = 16,
 		.connections = 20000,
+		.strangers = SIZE_MAX,
+		.least_rate = 256,
 		.memory_slabs = 16384,
 		.h2_streams = 100,
 		.h2_resets = 200,
@@ -66,8 +68,8 @@ enum status http_host_init(struct http_host *host, struct error *err)
 	assert(host->loop && host->on_exchange && host->visit_size >= sizeof(struct exchange));
 	/* A block's bytes must fit into a spill, a read for a spill into the receive buffer. */
 	assert(limits->head_bytes <= limits->spill_bytes && limits->spill_bytes <= limits->bulk_bytes);
-	slabs_init(&host->connections, connection_size(host), limits->connections, SLABS_KEPT);
 	slabs_init(&host->visits, host->visit_size, limits->connections + slabs, SLABS_KEPT);
+	slabs_init(&host->connections, connection_size(host), limits->connections + CROWD_BEYOND, SLABS_KEPT);
 	slabs_init(&host->heads, head_block_size(limits->head_bytes), slabs, SLABS_KEPT);
 	slabs_init(&host->answers, limits->head_bytes + ANSWER_EXTRA, slabs, SLABS_KEPT);
 	slabs_init(&host->spills, limits->spill_bytes, slabs, SLABS_KEPT);
@@ -76,6 +78,7 @@ enum status http_host_init(struct http_host *host, struct error *err)
 	slabs_init(&host->windows, H2_SPILL, slabs / 4 + 1, BULK_KEPT);
 	slabs_init(&host->rests, H2_REST_MOST, slabs / 4 + 1, BULK_KEPT);
 	list_init(&host->live);
+	crowd_init(&host->crowd);
 	random_bytes(&host->next_id, sizeof host->next_id);
 	host->date_second = -1;
 	host->receive = malloc(limits->bulk_bytes);
@@ -88,6 +91,7 @@ enum status http_host_init(struct http_host *host, struct error *err)
 void http_host_release(struct http_host *host)
 {
 	assert(list_is_empty(&host->live));
+	list_remove(&host->crowd.turn.again);
 	slabs_release(&host->connections);
 	slabs_release(&host->visits);
 	slabs_release(&host->heads);

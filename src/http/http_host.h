@@ -16,6 +16,7 @@
 #include "base/list.h"
 #include "base/slab.h"
 #include "http/body.h"
+#include "http/crowd.h"
 
 struct buffer;
 struct connection;
@@ -27,7 +28,7 @@ struct loop;
 struct http_limits {
 	int64_t handshake_time;  /* 10 s: from accepting to the end of the TLS handshake */
 	int64_t head_time;       /* 15 s: from a head's first byte to its last */
-	int64_t idle_time;       /* 75 s: no request under way; or the client moves less than 4 KB */
+	int64_t idle_time;       /* 75 s: no request under way; or the client moves less than least_rate in it */
 	int64_t linger_time;     /* 1 s: reading on after our last byte, so that it arrives */
 	int64_t revoke_time;     /* 200 ms: for a last word after connection_end */
 	size_t head_bytes;       /* 16 KB: request line, fields and the empty line */
@@ -37,12 +38,21 @@ struct http_limits {
 	size_t allowance;        /* 256 KB: bytes read or written a handler call */
 	unsigned exchanges_a_call; /* 16: requests answered a handler call */
 	size_t connections;      /* 20,000 a worker */
+	size_t least_rate;       /* 256: bytes a second, on average over idle_time */
+	size_t strangers;        /* no limit: of these, those whom the door does not know */
 	size_t memory_slabs;     /* 16,384: heads and spills of 16 KB at once */
 	uint32_t h2_streams;     /* 100: of an HTTP/2 connection at a time */
 	uint32_t h2_resets;      /* 200: streams reset within a second, by client or door */
 	uint32_t h2_frames;      /* 1,000: frames that carry nothing within a second */
 };
 void http_limits_default(struct http_limits *limits);
+/* Bytes that count as progress within idle_time. */
+static inline size_t http_progress(const struct http_limits *limits)
+{
+	size_t bytes = limits->least_rate * (size_t)(limits->idle_time / 1000000);
+
+	return bytes ? bytes : 1;
+}
 
 /* Why there is an answer without a walk. http/ gives the status, the door the page. */
 enum bad_request {
@@ -69,6 +79,8 @@ struct http_host {
 	void *arg;         /* the door's; for hooks that find it by connection_host(c)->arg */
 
 	/* All may be NULL but on_exchange. */
+	/* Whose connection it is, is known: at its birth, or by a balancer's word. False: not wanted. */
+	bool (*on_peer)(struct connection *connection);
 	/* The handshake is over, or a plain connection was born: enter presence, read the roster.
 	 * May call connection_end. */
 	void (*on_secured)(struct connection *connection);
@@ -100,6 +112,7 @@ struct http_host {
 	struct slabs connections, visits, heads, answers, spills, bulk;
 	struct slabs streams, windows, rests; /* HTTP/2's */
 	struct link live;  /* struct connection.in_host */
+	struct crowd crowd;
 	uint64_t next_id;
 	char *receive;     /* the worker's buffer for bodies; bulk_bytes */
 	char *gather;      /* and for what goes out by HTTP/2 */
@@ -118,6 +131,11 @@ void http_host_drain(struct http_host *host);
 void http_host_end(struct http_host *host, enum ending why);
 /* Drains, and tunnels end at once with ENDED_STOPPING: nothing is to be waited for there. */
 void http_host_stop(struct http_host *host);
+/* More strangers wait for their handshake than can be served in time. */
+static inline bool http_host_is_queue_full(const struct http_host *host)
+{
+	return host->crowd.waiting_strangers >= CROWD_QUEUE_MOST;
+}
 size_t http_host_connections(const struct http_host *host);
 /* "Sat, 21 Nov 2026 03:13:30 GMT" of this turn. */
 struct span http_host_date(struct http_host *host);

@@ -106,5 +106,6 @@ void connection_abort(struct connection *connection, enum ending why);
 void connection_blame(struct connection *connection, const char *text);
 int64_t connection_now(const struct connection *connection); /* mono */
 void connection_count_exchange(struct connection *connection);
+void connection_lose_exchange(struct connection *connection);
 
 #endif

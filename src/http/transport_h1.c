@@ -9,7 +9,7 @@
 void h1_moved(struct h1 *h1, size_t count)
 {
 	h1->moved += count;
-	if (h1->moved < PROGRESS)
+	if (h1->moved < http_progress(&h1->base.host->limits))
 		return;
 	h1->moved = 0;
 	h1->progress = connection_now(h1->base.connection);

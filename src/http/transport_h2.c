@@ -291,7 +291,7 @@ static void scan_stream(struct h2_stream *stream, int64_t now)
 	/* A tunnel may be silent for as long as it likes, but must take what there is. */
 	if (stream->is_tunnel)
 		waits = waits_to_send(stream);
-	if (!waits || !stream->waits || stream->moved >= PROGRESS) {
+	if (!waits || !stream->waits || stream->moved >= http_progress(limits)) {
 		stream->waits = waits;
 		stream->moved = 0;
 		stream->progress = now;

@@ -19,7 +19,8 @@ enum role_descriptor {
 	FD_SCOREBOARD = 5, /* shm/scoreboard.h, writable */
 	FD_SESSIONS = 6,   /* gateway: shm/session_store.h, writable; authority: the listening CLI socket */
 	FD_CHALLENGES = 7, /* gateway: the folder of ACME answers, or closed */
-	FD_LISTEN = 8,     /* gateway: the first of its listening sockets */
+	FD_METER = 8,      /* gateway: shm/meter.h, writable */
+	FD_LISTEN = 9,     /* gateway: the first of its listening sockets */
 };
 
 enum child_state { CHILD_GONE, CHILD_STARTING, CHILD_READY };

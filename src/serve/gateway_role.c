@@ -12,7 +12,9 @@
 #include "bridge/ask.h"
 #include "bridge/question.h"
 #include "config/bundle.h"
+#include "access/limit.h"
 #include "door/access_log.h"
+#include "door/ceiling.h"
 #include "door/door.h"
 #include "event/log_writer.h"
 #include "door/street.h"
@@ -30,7 +32,9 @@
 #include "serve/role.h"
 #include "serve/sandbox.h"
 #include "serve/settings.h"
+#include "serve/settings_keys.h"
 #include "serve/watch_report.h"
+#include "shm/meter.h"
 #include "shm/roster.h"
 #include "shm/scoreboard.h"
 #include "shm/session_store.h"
@@ -39,7 +43,7 @@
 #include "stream/tls_memory.h"
 #include "stream/tls_stream.h"
 
-enum { DESCRIPTORS_SPARE = 64, SEEN_A_TIME = 512, ASK_MS = 5000 };
+enum { DESCRIPTORS_SPARE = 64, SEEN_A_TIME = 512, ASK_MS = 5000, RELAYED_MOST = 4096 };
 
 struct gateway;
 
@@ -64,6 +68,8 @@ struct gateway {
 	struct street *street; /* NULL: nobody listens for plain HTTP */
 	struct roster *roster;
 	struct session_store *sessions;
+	struct meter *meter;
+	struct limiter *limiter;
 	struct channel *authority; /* NULL while it is away */
 	struct gate gates[PLAN_LISTEN_MOST];
 	struct timer minute, ending;
@@ -155,6 +161,10 @@ static void accept_tls(void *arg, int fd, const struct address *peer)
 	struct error err;
 
 	birth.is_proxied = front_awaits_proxy(gateway->front, peer);
+	if (!birth.is_proxied && !ceiling_admits(gateway->door, peer, http_host_is_queue_full(&gateway->host))) {
+		close(fd);
+		return;
+	}
 	if (tls_stream_new(fd, front_tls(gateway->front), &birth.stream, &err) != OK) {
 		close(fd);
 		return;
@@ -238,6 +248,12 @@ static void on_addresses(void *arg, const char *host, const struct address *addr
 		front_resolve(gateway->front, host, addresses, count);
 }
 
+/* Of so many, what those without an accepted certificate may take. */
+static size_t strangers_of(const struct settings *settings, size_t most)
+{
+	return most * (100 - settings_house(settings)->reserve) / 100;
+}
+
 /* All or nothing: on failure what held before still holds. */
 static enum status take_bundle(struct gateway *gateway, int fd, struct error *err)
 {
@@ -261,12 +277,15 @@ static enum status take_bundle(struct gateway *gateway, int fd, struct error *er
 					   .score = gateway->post.page,
 					   .options = settings_door(settings),
 					   .services = services,
-					   .service_count = count};
+					   .service_count = count,
+					   .limiter = gateway->limiter,
+					   .stranger_visits = strangers_of(settings, RELAYED_MOST)};
 
 		setup.issuers = settings_issuers(settings, &setup.issuer_count);
 		TRY(door_new(&setup, &gateway->door, err));
 	}
 	TRY(front_secure(front, routes ? routes : door_routes(gateway->door), &hooks, err));
+	limiter_use(gateway->limiter, &settings_house(settings)->limits);
 	/* Nothing can fail from here on: rules whose services are gone must never be in use. */
 	if (routes)
 		door_use_routes(gateway->door, routes);
@@ -652,6 +671,7 @@ static void heed_descriptors(struct http_limits *limits, const struct rlimit *de
 		return;
 	log_say(LOG_WARNING, "limits", "connections = %zu needs more descriptors than the %llu of this process; %zu are taken",
 		limits->connections, (unsigned long long)descriptors->rlim_cur, most);
+	limits->strangers = limits->strangers * most / limits->connections;
 	limits->connections = most;
 }
 
@@ -682,9 +702,11 @@ static enum status start(struct gateway *gateway, int argc, char **argv, struct 
 	resolver_link_init(&gateway->resolver, gateway->post.loop, on_addresses, gateway);
 	relays = (struct relay_worker_options){.loop = gateway->post.loop,
 					       .score = gateway->post.page,
-					       .exchanges = 4096,
+					       .exchanges = RELAYED_MOST,
 					       .tunnels = 65536,
 					       .dialler = &gateway->resolver.dialler};
+	TRY(meter_open(FD_METER, &gateway->meter, err));
+	TRY(limiter_new(gateway->meter, gateway->post.start.slot, &gateway->limiter, err));
 	TRY(relay_worker_new(&relays, &gateway->relays, err));
 	TRY(metrics_gate_new(gateway->post.loop, gateway->post.board, &gateway->metrics, err));
 	gateway->post.on_pulse = on_pulse;
@@ -751,6 +773,8 @@ int gateway_role(int argc, char **argv)
 	session_store_free(gateway.sessions);
 	log_writer_stop(gateway.post.access);
 	gateway.post.access = NULL;
+	limiter_free(gateway.limiter);
+	meter_free(gateway.meter);
 	post_release(&gateway.post);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "event/passing.h"
 #include "serve/supervisor_parts.h"
+#include "shm/meter.h"
 #include "shm/session_store.h"
 
 enum {
@@ -152,8 +153,8 @@ enum status part_start(struct part *part, const struct prepared *prepared, const
 {
 	struct supervisor *supervisor = part->supervisor;
 	const struct plan *plan = &prepared->plan;
-	int descriptors[4 + PLAN_LISTEN_MOST] = {-1, scoreboard_fd(supervisor->board), supervisor->commands, -1};
-	unsigned count = 4, i;
+	int descriptors[5 + PLAN_LISTEN_MOST] = {-1, scoreboard_fd(supervisor->board), supervisor->commands, -1, -1};
+	unsigned count = 5, i;
 	char kinds[PLAN_LISTEN_MOST + 1];
 	const char *words[] = {plan->state, NULL};
 	enum status status;
@@ -162,6 +163,7 @@ enum status part_start(struct part *part, const struct prepared *prepared, const
 		descriptors[0] = prepared->bundle;
 		descriptors[2] = session_store_fd(supervisor->sessions);
 		descriptors[3] = open_acme_folder(plan);
+		descriptors[4] = meter_fd(supervisor->meter);
 		for (i = 0; i < sockets->count; i++) {
 			descriptors[count++] = sockets->fds[i];
 			kinds[i] = (char)sockets->listen[i].kind;
@@ -222,6 +224,7 @@ void part_gone(struct part *part, int wait_status)
 
 	loop_remove(supervisor->loop, &part->orders);
 	score_leave(scoreboard_page(supervisor->board, part->child.slot));
+	meter_leave(supervisor->meter, part->child.slot);
 	child_gone(&part->child, supervisor_now(supervisor));
 	for (i = GATEWAY_FIRST; i < PARTS_MOST; i++)
 		if (!part_is_gateway(part) || part == &supervisor->parts[i])

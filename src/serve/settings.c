@@ -478,6 +478,8 @@ void settings_limits(const struct settings *settings, struct http_limits *http,
 	http->h2_streams = (uint32_t)house->http2_streams;
 	http->h2_resets = (uint32_t)house->http2_resets;
 	http->h2_frames = (uint32_t)house->http2_frames;
+	http->strangers = house->connections * (100 - house->reserve) / 100;
+	http->least_rate = house->least_rate;
 	*upstream = upstream_limits_default();
 	upstream->connect = house->connect_time;
 	upstream->first_byte = house->first_byte_time;

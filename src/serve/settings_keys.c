@@ -147,6 +147,20 @@ static void *add_location(void *parent, struct span title, struct error *err)
 #define IN_SITE(field) offsetof(struct site_options, field)
 #define IN_LOCATION(field) offsetof(struct location_options, field)
 
+/* The same four for devices and for addresses; 0 is no limit. */
+#define CEILING(whose, field, what, most_of, key_help)                                                      \
+	{.key = whose "-" what, .section = "", .is_live = true, .kind = &value_number, .offset = IN_HOUSE(limits.field),     \
+	 .standard = most_of, .least = 0, .most = 1000000, .help = key_help "; 0: no limit."},
+#define CEILINGS(whose, field, connections_most, open_most, requests_most, handshakes_most, those)          \
+	CEILING(whose, field.connections, "connections", connections_most,                                  \
+		"Connections at once of one " whose " " those)                                              \
+	CEILING(whose, field.open_requests, "open-requests", open_most,                                     \
+		"Requests at once of one " whose " " those ", beyond one a connection (429)")                 \
+	CEILING(whose, field.requests, "requests", requests_most,                                           \
+		"Requests a second of one " whose " " those ",\nwith a burst of ten seconds' worth (429)")     \
+	CEILING(whose, field.handshakes, "handshakes", handshakes_most,                                     \
+		"TLS handshakes a second of one " whose " " those ",\nwith a burst of ten seconds' worth")
+
 static const struct config_row rows[] = {
 	{.key = "listen", .section = "", .shape = CONFIG_LIST, .kind = &value_addresses, .offset = IN_HOUSE(listen),
 	 .is_required = true, .example = "0.0.0.0:443",
@@ -214,7 +228,8 @@ static const struct config_row rows[] = {
 	 .help = "Silence of the application inside an answer; then it is cut. Quiet WebSockets are not cut."},
 	{.key = "connections", .section = "", .kind = &value_number, .offset = IN_HOUSE(connections),
 	 .standard = "8000", .least = 16, .most = 1000000,
-	 .help = "Connections of clients a worker, at most. Each may need two descriptors."},
+	 .help = "Connections of clients a worker, at most. Each may need two descriptors. Near it the oldest idle\n"
+		 "one without an accepted certificate is closed for each that comes, then the oldest idle one."},
 	{.key = "http2", .section = "", .kind = &value_boolean, .offset = IN_HOUSE(http2), .standard = "true",
 	 .help = "Offer HTTP/2, with WebSocket over it; HTTP/1.1 is always offered."},
 	{.key = "http2-streams", .section = "", .kind = &value_number, .offset = IN_HOUSE(http2_streams),
@@ -227,6 +242,15 @@ static const struct config_row rows[] = {
 	 .standard = "1000", .least = 50, .most = 1000000,
 	 .help = "HTTP/2 frames within a second that carry nothing (PING, SETTINGS, PRIORITY, CONTINUATION, empty\n"
 		 "DATA, WINDOW_UPDATE beyond what was sent); with more the connection ends."},
+	{.key = "reserve", .section = "", .kind = &value_number, .offset = IN_HOUSE(reserve), .standard = "20",
+	 .least = 0, .most = 90,
+	 .help = "Percent of connections and of requests under way that only accepted certificates may take."},
+	{.key = "least-rate", .section = "", .kind = &value_size, .offset = IN_HOUSE(least_rate), .standard = "256",
+	 .least = 0, .most = 1 << 20,
+	 .help = "Bytes a second that a client must send or take, while it has something to, on average over\n"
+		 "idle-time; else it is too slow. WebSockets may be quiet."},
+	CEILINGS("device", device, "500", "1000", "2000", "500", "with an accepted certificate")
+	CEILINGS("address", address, "1000", "1000", "500", "100", "without one (IPv6: one /56; not loopback)")
 
 	{.key = "site", .section = "", .is_live = true, .shape = CONFIG_SECTION, .add = add_site,
 	 .check = upstream_settings_check, .is_required = true,

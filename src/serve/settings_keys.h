@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "access/limit.h"
 #include "base/buffer.h"
 #include "config/config_parse.h"
 #include "config/config_value.h"
@@ -26,7 +27,8 @@ struct house_settings {
 	int64_t drain_time, stop_time;
 	struct buffer fixed; /* all that running gateways cannot take a change of, as text */
 	int64_t handshake_time, head_time, idle_time, connect_time, first_byte_time, quiet_time;
-	uint64_t connections;
+	uint64_t connections, reserve, least_rate;
+	struct limit_options limits;
 	bool http2;
 	uint64_t http2_streams, http2_resets, http2_frames;
 };

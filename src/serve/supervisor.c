@@ -16,6 +16,7 @@
 #include "serve/listening.h"
 #include "serve/supervisor_parts.h"
 #include "serve/watch.h"
+#include "shm/meter.h"
 #include "shm/session_store.h"
 
 enum { SESSIONS_EXPECTED = 100000, STOP_SPARE_SECONDS = 5, STOP_SECONDS_UNKNOWN = 10 };
@@ -134,6 +135,7 @@ static enum status open_house(struct supervisor *supervisor, struct error *err)
 	TRY(scoreboard_new(PARTS_MOST + 1, &supervisor->board, err));
 	score_house_set(supervisor->board, HOUSE_STARTED, (uint64_t)clock_seconds());
 	score_house_set(supervisor->board, HOUSE_GENERATION, 1);
+	TRY(meter_new(scoreboard_slots(supervisor->board), &supervisor->meter, err));
 	TRY(session_store_new(SESSIONS_EXPECTED, &supervisor->sessions, err));
 	if (plan->access_log[0])
 		TRY(access_file_open(plan->access_log, plan->access_owner, &supervisor->access, err));
@@ -323,6 +325,7 @@ static void release(struct supervisor *supervisor)
 		close(supervisor->signals.fd);
 	}
 	session_store_free(supervisor->sessions);
+	meter_free(supervisor->meter);
 	scoreboard_free(supervisor->board);
 	prepared_release(&supervisor->now);
 	loop_free(supervisor->loop);

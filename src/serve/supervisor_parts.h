@@ -16,6 +16,7 @@
 #include "serve/sockets.h"
 #include "shm/scoreboard.h"
 
+struct meter;
 struct session_store;
 struct watch;
 
@@ -83,6 +84,7 @@ struct supervisor {
 	int access;   /* the access log's file, or -1 */
 	struct scoreboard *board;
 	struct session_store *sessions;
+	struct meter *meter;
 	struct part parts[PARTS_MOST];
 	struct resolver_post resolver;
 	uint32_t generation; /* the latest that was begun */

@@ -28,11 +28,24 @@ struct word {
 	_Atomic uint64_t value;
 };
 
+enum { CLAIM_WORDS = METER_SLOTS_MOST / 64 };
+
+/* The first page. */
+struct head {
+	uint8_t key[16];
+	_Atomic uint64_t claimed[CLAIM_WORDS]; /* a bit a slot that somebody owns */
+};
+
 struct meter {
 	struct memory memory;
 	unsigned slots;
 	uint8_t key[16];
 };
+
+static struct head *head_of(const struct meter *meter)
+{
+	return meter->memory.at;
+}
 
 static size_t size_of(unsigned slots)
 {
@@ -86,7 +99,7 @@ enum status meter_new(unsigned slots, struct meter **out, struct error *err)
 		return status;
 	}
 	random_bytes(meter->key, sizeof meter->key);
-	memcpy(meter->memory.at, meter->key, sizeof meter->key);
+	memcpy(head_of(meter)->key, meter->key, sizeof meter->key);
 	*out = meter;
 	return OK;
 }
@@ -107,7 +120,7 @@ enum status meter_open(int fd, struct meter **out, struct error *err)
 	meter->slots = (unsigned)((meter->memory.size - size_of(0)) / (size_of(1) - size_of(0)));
 	if (meter->memory.size != size_of(meter->slots))
 		TRY(error_refuse(err, "%zu bytes are no whole number of slots", meter->memory.size));
-	memcpy(meter->key, meter->memory.at, sizeof meter->key);
+	memcpy(meter->key, head_of(meter)->key, sizeof meter->key);
 	*out = meter;
 	meter = NULL;
 done:
@@ -276,7 +289,7 @@ static struct word *find_count(struct word *set, uint64_t tag)
 	return NULL;
 }
 
-void meter_claim(struct meter *meter, unsigned slot)
+static void clear(struct meter *meter, unsigned slot)
 {
 	struct word *at = count_set(meter, slot, 0);
 	size_t i;
@@ -284,6 +297,18 @@ void meter_claim(struct meter *meter, unsigned slot)
 	for (i = 0; i < (size_t)COUNT_SETS * SET; i++)
 		if (load(&at[i]))
 			store(&at[i], 0);
+}
+
+void meter_claim(struct meter *meter, unsigned slot)
+{
+	clear(meter, slot);
+	atomic_fetch_or(&head_of(meter)->claimed[slot / 64], UINT64_C(1) << slot % 64);
+}
+
+void meter_leave(struct meter *meter, unsigned slot)
+{
+	atomic_fetch_and(&head_of(meter)->claimed[slot / 64], ~(UINT64_C(1) << slot % 64));
+	clear(meter, slot);
 }
 
 bool meter_add(struct meter *meter, unsigned slot, uint64_t hash)
@@ -311,13 +336,19 @@ void meter_remove(struct meter *meter, unsigned slot, uint64_t hash)
 
 uint64_t meter_count(const struct meter *meter, uint64_t hash)
 {
-	uint64_t tag = count_tag(hash), sum = 0;
-	unsigned slot;
+	uint64_t tag = count_tag(hash), sum = 0, claimed;
+	unsigned slot, part;
 
-	for (slot = 0; slot < meter->slots; slot++) {
-		const struct word *at = find_count(count_set(meter, slot, hash), tag);
+	/* Of those that nobody has not even a page is touched. */
+	for (part = 0; part < CLAIM_WORDS; part++) {
+		claimed = atomic_load_explicit(&head_of(meter)->claimed[part], memory_order_relaxed);
+		for (; claimed; claimed &= claimed - 1) {
+			const struct word *at;
 
-		sum += at ? number_of(load(at)) : 0;
+			slot = part * 64 + (unsigned)__builtin_ctzll(claimed);
+			at = slot < meter->slots ? find_count(count_set(meter, slot, hash), tag) : NULL;
+			sum += at ? number_of(load(at)) : 0;
+		}
 	}
 	return sum;
 }

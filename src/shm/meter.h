@@ -55,6 +55,8 @@ bool meter_is_marked(const struct meter *meter, uint64_t hash, int64_t now);
 /* -- counts -- */
 /* `slot` is mine from now on: nothing is counted in it. */
 void meter_claim(struct meter *meter, unsigned slot);
+/* Supervisor, when the owner has died: nor from now on. */
+void meter_leave(struct meter *meter, unsigned slot);
 /* One more in my slot. False: no room to count it; there is nothing to take back then. */
 bool meter_add(struct meter *meter, unsigned slot, uint64_t hash);
 /* One that meter_add counted is gone. */

@@ -439,7 +439,7 @@ static void too_many_connections_are_refused(void **state)
 	house_connect();
 	birth.stream = script_stream_new();
 	assert_int_equal(connection_new(&house.host, &birth, &second, &err), REFUSED);
-	assert_string_equal(err.text, "1 connections are open, which is the most");
+	assert_string_equal(err.text, "1 connections are open, which is the most, and none is idle");
 	assert_null(second);
 	script_stream_free(birth.stream);
 	house_leave();

@@ -142,6 +142,8 @@ static void counts_are_summed_over_slots_and_a_new_worker_clears_its_own(void **
 	unsigned i;
 
 	(void)state;
+	for (i = 0; i < 3; i++)
+		meter_claim(meter, i);
 	for (i = 0; i < 30; i++)
 		assert_true(meter_add(meter, i % 3, 5));
 	assert_int_equal(meter_count(meter, 5), 30);
@@ -156,6 +158,11 @@ static void counts_are_summed_over_slots_and_a_new_worker_clears_its_own(void **
 	for (i = 0; i < 10; i++)
 		meter_remove(meter, 0, 5);
 	assert_int_equal(meter_count(meter, 5), 9);
+	/* One that died. */
+	meter_leave(meter, 1);
+	assert_int_equal(meter_count(meter, 5), 0);
+	assert_true(meter_add(meter, 0, 5));
+	assert_int_equal(meter_count(meter, 5), 1);
 }
 
 static void a_full_set_counts_no_more_and_frees_its_places(void **state)
