@@ -4,25 +4,29 @@
 #include <string.h>
 
 #include "access/allow_file.h"
+#include "access/condition.h"
+#include "access/location.h"
 #include "access/watch_rule.h"
 #include "base/buffer.h"
 #include "config/config_value.h"
 #include "pki/digest.h"
 #include "shm/roster.h"
-#include "wire/target.h"
 
-enum { REMEMBERED_SETS = 64, PATH_MOST = 1024, DIGEST_TEXT_MOST = 1 << 20, READINGS = 4 };
+enum { REMEMBERED_SETS = 64, DIGEST_TEXT_MOST = 1 << 20, READINGS = 4, PATTERN_BYTES = 4 << 20 };
 
 enum memory { FORGOTTEN, HAS_NONE, HAS_ONE };
 
 struct rule {
-	char *path; /* without a slash at its end; NULL for the site */
+	struct location location; /* without a title: the site */
+	unsigned index; /* in the rules as they were given */
 	enum no_certificate mode;
 	char **groups; /* sorted; NULL: everyone */
 	size_t group_count;
 	const struct allow_file *allow_file; /* borrowed */
 	char *allow_path;
 	struct watch_rule watch;
+	struct condition condition;
+	uint64_t body_ceiling; /* 0: none */
 	struct {
 		uint32_t set;
 		enum memory says;
@@ -31,8 +35,9 @@ struct rule {
 
 struct policy {
 	size_t count;
+	bool asks_address; /* some rule has an allow-from */
 	uint8_t digest[POLICY_DIGEST_SIZE];
-	struct rule rules[]; /* the site's, then locations, longest path first */
+	struct rule rules[]; /* the site's, then locations in the order of asking */
 };
 
 static const struct {
@@ -94,48 +99,16 @@ static enum status inherit_groups(const struct rule *site, struct rule *rule, st
 	return site->groups ? copy_groups(&same, rule, err) : OK;
 }
 
-static enum status check_path(const char *path, struct error *err)
-{
-	char room[PATH_MOST];
-	struct target target;
-
-	if (path[0] != '/')
-		return error_refuse(err, "location \"%s\": begin it with /", path);
-	if (strlen(path) >= PATH_MOST)
-		return error_refuse(err, "location: more than %d characters", PATH_MOST - 1);
-	if (target_parse(span_of(path), room, sizeof room, &target, err) != OK) {
-		error_context(err, "location \"%s\"", path);
-		return REFUSED;
-	}
-	if (target.has_query || target_is_ambiguous(&target) || !span_is(target.path, path))
-		return error_refuse(
-			err,
-			"location \"%s\": not a plain path; write it without ., .., //, ;, ? or %%",
-			path);
-	if (strcmp(path, "/") == 0)
-		return error_refuse(
-			err, "location \"/\": that is the whole site; write its keys in the site");
-	return OK;
-}
-
-static enum status set_path(struct policy *policy, size_t index, const char *path,
-			    struct error *err)
+static enum status set_location(struct policy *policy, size_t index, const char *title,
+				struct error *err)
 {
 	struct rule *rule = &policy->rules[index];
-	enum status status;
-	size_t i, size;
+	enum status status = location_parse(title, &rule->location, err);
+	size_t i;
 
-	TRY(check_path(path, err));
-	rule->path = strdup(path);
-	if (!rule->path)
-		return error_fail(err, "no memory for a location");
-	size = strlen(rule->path);
-	while (size > 1 && rule->path[size - 1] == '/')
-		rule->path[--size] = 0;
-	for (i = 1; i < index; i++)
-		if (strcmp(policy->rules[i].path, rule->path) == 0)
-			return error_refuse(err, "location \"%s\": it is there twice", path);
-done:
+	for (i = 1; i < index && status == OK; i++)
+		if (location_is_same(&policy->rules[i].location, &rule->location))
+			status = error_refuse(err, "location \"%s\": it is there twice", title);
 	return status;
 }
 
@@ -147,7 +120,7 @@ static enum status set_rule(struct policy *policy, size_t index, const struct ru
 	enum status status;
 
 	if (!is_site)
-		TRY(set_path(policy, index, asked->path, err));
+		TRY(set_location(policy, index, asked->path, err));
 	rule->mode = asked->no_certificate;
 	if (rule->mode == NO_CERTIFICATE_INHERIT)
 		rule->mode = is_site ? NO_CERTIFICATE_EXPLAIN : site->mode;
@@ -164,6 +137,15 @@ static enum status set_rule(struct policy *policy, size_t index, const struct ru
 			"location \"%s\": nobody without a certificate gets so far in a site with "
 			"no-certificate = drop; write explain for the site",
 			asked->path);
+	rule->index = (unsigned)index;
+	rule->body_ceiling = asked->body_ceiling || is_site ? asked->body_ceiling : site->body_ceiling;
+	if (condition_set(&rule->condition, asked->allow_from, asked->methods,
+			  is_site ? NULL : &site->condition, err) != OK) {
+		if (!is_site)
+			error_context(err, "location \"%s\"", asked->path);
+		return REFUSED;
+	}
+	policy->asks_address |= rule->condition.network_count > 0;
 	TRY(watch_rule_set(&rule->watch, asked, rule->mode, is_site ? NULL : &site->watch, err));
 	if (asked->who && asked->who->count > 0)
 		TRY(copy_groups(asked->who, rule, err));
@@ -183,14 +165,26 @@ done:
 	return status;
 }
 
-static int longest_first(const void *a, const void *b)
+static int as_asked(const void *a, const void *b)
 {
 	const struct rule *one = a, *other = b;
-	size_t one_size = strlen(one->path), other_size = strlen(other->path);
+	int order = location_order(&one->location, &other->location);
 
-	if (one_size != other_size)
-		return one_size < other_size ? 1 : -1;
-	return strcmp(one->path, other->path);
+	return order ? order : one->index < other->index ? -1 : 1;
+}
+
+/* Each worker has them: a policy must not cost what a request could not. */
+static enum status check_tables(const struct policy *policy, struct error *err)
+{
+	size_t bytes = 0, i;
+
+	for (i = 1; i < policy->count; i++)
+		bytes += location_bytes(&policy->rules[i].location);
+	return bytes <= PATTERN_BYTES
+		       ? OK
+		       : error_refuse(err, "the regular expressions of the locations need %zu KB of tables; at most "
+					   "%d are given, so write simpler ones or prefixes",
+				      bytes >> 10, PATTERN_BYTES >> 10);
 }
 
 /* Each text with its length in front, so that no two rules have one spelling. */
@@ -209,7 +203,7 @@ static enum status make_digest(struct policy *policy, struct error *err)
 	for (i = 0; i < policy->count; i++) {
 		const struct rule *rule = &policy->rules[i];
 
-		put(&text, rule->path);
+		put(&text, rule->location.title);
 		buffer_printf(&text, "%d %d %zu ", (int)rule->mode, rule->groups != NULL,
 			      rule->group_count);
 		for (j = 0; j < rule->group_count; j++)
@@ -217,6 +211,7 @@ static enum status make_digest(struct policy *policy, struct error *err)
 		buffer_printf(&text, "%d ", rule->allow_file != NULL);
 		put(&text, rule->allow_path);
 		watch_rule_write(&rule->watch, &text);
+		condition_write(&rule->condition, &text);
 	}
 	if (buffer_is_whole(&text))
 		digest_sha256(buffer_span(&text), policy->digest);
@@ -241,7 +236,8 @@ enum status policy_new(const struct rule_options *rules, size_t count, struct po
 		policy->count++;
 		TRY(set_rule(policy, policy->count - 1, &rules[policy->count - 1], err));
 	}
-	qsort(policy->rules + 1, count - 1, sizeof policy->rules[0], longest_first);
+	qsort(policy->rules + 1, count - 1, sizeof policy->rules[0], as_asked);
+	TRY(check_tables(policy, err));
 	TRY(make_digest(policy, err));
 	*out = policy;
 	policy = NULL;
@@ -264,41 +260,33 @@ void policy_free(struct policy *policy)
 		free(rule->groups);
 		watch_rule_release(&rule->watch);
 		free(rule->allow_path);
-		free(rule->path);
+		location_release(&rule->location);
+		condition_release(&rule->condition);
 	}
 	free(policy);
 }
 
 /* -- deciding -- */
 
-static char lower(char c)
+/* Exact ones; the longest prefix; patterns, unless that prefix is final. */
+static struct rule *find_rule(struct policy *policy, const struct reading *reading)
 {
-	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-}
-
-/* As path_is_under, for servers to whom /Admin and /admin are one. */
-static bool is_under_nocase(struct span path, const char *prefix)
-{
-	size_t i;
-
-	for (i = 0; prefix[i]; i++)
-		if (i == path.size || lower(path.at[i]) != lower(prefix[i]))
-			return false;
-	return i == path.size || path.at[i] == '/';
-}
-
-static struct rule *find_rule(struct policy *policy, struct span path, bool any_case)
-{
+	struct rule *best = &policy->rules[0];
 	size_t i;
 
 	for (i = 1; i < policy->count; i++) {
 		struct rule *rule = &policy->rules[i];
 
-		if (any_case ? is_under_nocase(path, rule->path)
-			     : path_is_under(path, span_of(rule->path)))
+		/* A shorter prefix than the one that was found. */
+		if (rule->location.kind == LOCATION_PREFIX && best != &policy->rules[0])
+			continue;
+		if (!location_holds(&rule->location, reading))
+			continue;
+		if (rule->location.kind != LOCATION_PREFIX || rule->location.is_final)
 			return rule;
+		best = rule;
 	}
-	return &policy->rules[0];
+	return best;
 }
 
 static bool has_group(const struct rule *rule, uint32_t set, const struct roster *roster)
@@ -342,42 +330,63 @@ static enum verdict judge(struct rule *rule, const struct identity *who,
 	return VERDICT_PASS;
 }
 
-/* An upstream may read the path in any of these ways; each must be fine. */
-static size_t find_readings(struct policy *policy, struct span path, struct span other,
+/* An upstream may read the path in any of these ways; each must be fine. The first is how it goes on. */
+static size_t find_readings(struct policy *policy, const struct errand *errand,
 			    struct rule *readings[static READINGS])
 {
-	size_t count = 0;
+	const struct reading each[READINGS] = {
+		{errand->path, false}, {errand->path, true}, {errand->other, false}, {errand->other, true}};
+	size_t count = policy->count == 1 ? 1 : errand->other.size > 0 ? READINGS : READINGS / 2, i;
 
-	readings[count++] = find_rule(policy, path, false);
-	if (policy->count == 1)
-		return count;
-	readings[count++] = find_rule(policy, path, true);
-	if (other.size > 0) {
-		readings[count++] = find_rule(policy, other, false);
-		readings[count++] = find_rule(policy, other, true);
-	}
+	for (i = 0; i < count; i++)
+		readings[i] = find_rule(policy, &each[i]);
 	return count;
 }
 
-struct judgement policy_decide(struct policy *policy, struct span path, struct span other,
-			       const struct identity *who, const struct roster *roster, int64_t now)
+static void refuse(struct judgement *judgement, const struct rule *rule, enum verdict verdict)
+{
+	judgement->verdict = verdict;
+	judgement->passes = false;
+	judgement->location = rule->location.title;
+	judgement->methods = rule->condition.methods;
+}
+
+struct judgement policy_decide(struct policy *policy, const struct errand *errand, const struct identity *who,
+			       const struct roster *roster, int64_t now)
 {
 	struct judgement judgement = {.verdict = VERDICT_PASS, .passes = true};
 	struct rule *readings[READINGS];
-	size_t count = find_readings(policy, path, other, readings), i;
+	size_t count = find_readings(policy, errand, readings), i;
 
-	for (i = 0; i < count; i++) {
-		enum verdict verdict = judge(readings[i], who, roster);
+	judgement.rule = readings[0]->index;
+	for (i = 0; i < count && judgement.passes; i++) {
+		const struct rule *rule = readings[i];
+		enum verdict verdict;
 
-		if (verdict == VERDICT_PASS)
+		if (i > 0 && rule == readings[i - 1])
 			continue;
-		judgement.verdict = verdict;
-		judgement.location = readings[i]->path;
-		judgement.passes = watch_rule_passes(&readings[i]->watch, verdict, who, roster, now);
-		if (!judgement.passes)
+		if (rule->body_ceiling > 0 &&
+		    (judgement.body_ceiling == 0 || rule->body_ceiling < judgement.body_ceiling))
+			judgement.body_ceiling = rule->body_ceiling;
+		if (!condition_holds_from(&rule->condition, errand->from)) {
+			refuse(&judgement, rule, VERDICT_NOT_FROM_THERE);
 			break;
+		}
+		verdict = judge(readings[i], who, roster);
+		if (verdict != VERDICT_PASS) {
+			refuse(&judgement, rule, verdict);
+			judgement.passes = watch_rule_passes(&rule->watch, verdict, who, roster, now);
+		}
+		/* Last, so that strangers do not learn of it. */
+		if (judgement.passes && !condition_takes(&rule->condition, errand->method))
+			refuse(&judgement, rule, VERDICT_METHOD);
 	}
 	return judgement;
+}
+
+bool policy_asks_address(const struct policy *policy)
+{
+	return policy->asks_address;
 }
 
 int64_t policy_next_change(const struct policy *policy, int64_t now)

@@ -61,7 +61,22 @@ static void look_at_certificate(const struct site_options *site, json_t *problem
 	certificate_free(certificate);
 }
 
-static void look_at_config(const struct invocation *invocation, json_t *problems, json_t *sites, json_t **watch)
+static void look_at_holes(const struct settings *settings, json_t *open)
+{
+	struct buffer holes;
+	struct span rest, line;
+
+	buffer_init(&holes, 65536);
+	settings_holes(settings, &holes);
+	rest = buffer_span(&holes);
+	while (span_cut(&rest, '\n', &line))
+		if (line.size > 0)
+			json_array_append_new(open, json_stringn(line.at, line.size));
+	buffer_release(&holes);
+}
+
+static void look_at_config(const struct invocation *invocation, json_t *problems, json_t *sites, json_t *open,
+			   json_t **watch)
 {
 	const struct door_options *door;
 	struct settings *settings = NULL;
@@ -93,6 +108,7 @@ static void look_at_config(const struct invocation *invocation, json_t *problems
 	while (span_cut(&rest, '\n', &line))
 		add_problem(problems, "side door: %.*s", SPAN_PRINT(line));
 	buffer_release(&side_doors);
+	look_at_holes(settings, open);
 	settings_free(settings);
 }
 
@@ -118,6 +134,8 @@ static void print_status(const json_t *answer)
 	printf("running       %s\n", json_is_true(json_object_get(answer, "running")) ? "yes" : "no");
 	json_array_foreach(json_object_get(answer, "sites"), i, entry)
 		printf("site          %s -> %s\n", asking_text(entry, "site"), asking_text(entry, "upstream"));
+	json_array_foreach(json_object_get(answer, "open"), i, entry)
+		printf("open to all   %s\n", json_string_value(entry));
 	printf("people        %lld\ndevices       %lld\ncertificates  %lld\n", (long long)asking_number(answer, "people"),
 	       (long long)asking_number(answer, "devices"), (long long)asking_number(answer, "certificates"));
 	printf("gateways      %lld\n", (long long)(json_is_array(json_object_get(answer, "gateways"))
@@ -130,7 +148,7 @@ static void print_status(const json_t *answer)
 
 int command_status(struct invocation *invocation)
 {
-	json_t *answer, *problems, *sites, *watch = NULL;
+	json_t *answer, *problems, *sites, *open, *watch = NULL;
 	struct error err;
 	bool running;
 	int outcome;
@@ -145,10 +163,12 @@ int command_status(struct invocation *invocation)
 		return outcome;
 	problems = json_array();
 	sites = json_array();
-	look_at_config(invocation, problems, sites, &watch);
+	open = json_array();
+	look_at_config(invocation, problems, sites, open, &watch);
 	look_at_authority(answer, problems);
 	json_object_set_new(answer, "running", json_boolean(running));
 	json_object_set_new(answer, "sites", sites);
+	json_object_set_new(answer, "open", open);
 	json_object_set_new(answer, "problems", problems);
 	if (watch)
 		json_object_set_new(answer, "watch", watch);

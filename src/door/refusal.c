@@ -107,6 +107,13 @@ static const struct refusal_row rows[REFUSAL_COUNT] = {
 		"The gateway has heard nothing of the authority, or not for longer than "
 		"roster-max-age, or misses the device's card. See `chatelaine status`.",
 	},
+	[REFUSAL_NOT_FROM_THERE] = {
+		"C14", 403, "Not from this network",
+		"This page can only be reached from certain networks, and yours is not one of them.",
+		"Use the network that it is meant for, or ask.",
+		"The client's address is in none of the networks of the site's or location's "
+		"`allow-from`. Behind a proxy that is not in `trusted-proxies` it is the proxy's.",
+	},
 	[REFUSAL_BAD_REQUEST] = {
 		"C20", 400, "Bad request",
 		"The request is not valid HTTP, or could be understood in two ways.",

@@ -30,6 +30,7 @@ enum refusal {
 	REFUSAL_HOST_UNKNOWN,        /* C11 421 */
 	REFUSAL_HOST_MISMATCH,       /* C12 421 */
 	REFUSAL_ROSTER_TOO_OLD,      /* C13 503 */
+	REFUSAL_NOT_FROM_THERE,      /* C14 403 */
 	REFUSAL_BAD_REQUEST,         /* C20 400 */
 	REFUSAL_TIMEOUT,             /* C21 408 */
 	REFUSAL_TOO_LARGE,           /* C22 413 */

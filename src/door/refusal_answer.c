@@ -3,11 +3,12 @@
 #include "base/log.h"
 #include "door/door_parts.h"
 #include "door/refusal.h"
+#include "http/exchange.h"
 #include "http/page.h"
 #include "wire/http_head.h"
 #include "wire/target.h"
 
-enum { PAGE_MOST = 65536, FIELDS_MOST = 2 };
+enum { PAGE_MOST = 65536, FIELDS_MOST = 4 };
 
 struct chosen {
 	uint16_t status;
@@ -67,6 +68,9 @@ void refusal_answer(struct exchange *exchange, enum refusal why)
 		fields[answer.field_count++] = (struct page_field){
 			SPAN("Retry-After"), span_make(end, (size_t)(seconds + sizeof seconds - end))};
 	}
+	/* RFC 9110 section 15.5.6: 405 says what would do. */
+	if (chosen.status == 405 && visit->methods)
+		fields[answer.field_count++] = (struct page_field){SPAN("Allow"), span_of(visit->methods)};
 	if (chosen.status == 503)
 		fields[answer.field_count++] = (struct page_field){SPAN("Retry-After"), SPAN("5")};
 	answer.type = chosen.is_json ? SPAN("application/json") : SPAN("text/html; charset=utf-8");

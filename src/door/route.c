@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "access/allow_file.h"
-#include "base/log.h"
 #include "door/dialect.h"
+#include "door/rule_set.h"
 #include "base/network.h"
 #include "pki/digest.h"
 #include "shm/scoreboard.h"
@@ -27,49 +26,6 @@ struct routes {
 	int64_t roster_max_age;
 	uint8_t digest[SHA256_SIZE];
 };
-
-/* -- allow-files -- */
-
-static void warn_of_line(void *arg, size_t line, const char *text)
-{
-	log_begin(LOG_WARNING, "allow-file-line");
-	log_text("file", span_of(arg));
-	if (line > 0)
-		log_number("line", line);
-	log_text("text", span_of(text));
-	log_end();
-}
-
-static enum status read_allow_file(struct site *site, const struct value_file *given,
-				   struct span domain, const struct allow_file **out,
-				   struct error *err)
-{
-	struct allow_file *file = NULL;
-	enum status status = OK;
-
-	*out = NULL;
-	if (!given->path)
-		return OK;
-	if (!given->bytes.at) {
-		log_begin(LOG_WARNING, "allow-file-unreadable");
-		log_text("file", span_of(given->path));
-		log_text("site", site->name);
-		log_text("text", span_of(given->trouble ? given->trouble : "cannot be read"));
-		log_text("effect", SPAN("everybody is refused there"));
-		log_end();
-		file = allow_file_unreadable();
-		if (!file)
-			return error_fail(err, "no memory for an allow-file");
-	} else {
-		status = allow_file_parse(given->bytes, domain, warn_of_line, given->path, &file,
-					  err);
-		if (status != OK)
-			error_context(err, "allow-file %s", given->path);
-	}
-	if (status == OK)
-		*out = site->allow_files[site->allow_file_count++] = file;
-	return status;
-}
 
 /* -- a site -- */
 
@@ -137,52 +93,6 @@ static enum status set_preset(struct site *site, const struct site_options *give
 	return set_dialects(site, &given->dialects, err);
 }
 
-static struct rule_options rule_of(const char *path, int mode, const struct watch_options *watch,
-				   const struct value_texts *who, const struct value_file *file,
-				   const struct allow_file *allow_file)
-{
-	return (struct rule_options){.path = path,
-				     .no_certificate = (enum no_certificate)mode,
-				     .watch_until = watch->until.seconds,
-				     .not_allowed = (enum no_certificate)watch->not_allowed,
-				     .not_allowed_until = watch->not_allowed_until.seconds,
-				     .enforced = &watch->enforced,
-				     .who = who,
-				     .allow_file = allow_file,
-				     .allow_path = file->path};
-}
-
-static enum status set_policy(struct site *site, const struct site_options *given,
-			      struct span domain, struct error *err)
-{
-	struct rule_options *rules = NULL;
-	const struct allow_file *file;
-	enum status status;
-	size_t i;
-
-	if (given->location_count >= POLICY_RULES)
-		return error_refuse(err, "more than %d locations", POLICY_RULES - 1);
-	rules = calloc(given->location_count + 1, sizeof *rules);
-	site->allow_files = calloc(given->location_count + 1, sizeof *site->allow_files);
-	if (!rules || !site->allow_files) {
-		status = error_fail(err, "no memory for rules");
-		goto done;
-	}
-	TRY(read_allow_file(site, &given->allow_file, domain, &file, err));
-	rules[0] = rule_of(NULL, given->no_certificate, &given->watch, &given->who, &given->allow_file, file);
-	for (i = 0; i < given->location_count; i++) {
-		const struct location_options *location = &given->locations[i];
-
-		TRY(read_allow_file(site, &location->allow_file, domain, &file, err));
-		rules[i + 1] = rule_of(location->path, location->no_certificate, &location->watch,
-				       &location->who, &location->allow_file, file);
-	}
-	TRY(policy_new(rules, given->location_count + 1, &site->policy, err));
-done:
-	free(rules);
-	return status;
-}
-
 static bool is_row_of(const struct route_service *row, const struct site_options *given)
 {
 	return !row->site || strcmp(row->site, given->name) == 0;
@@ -207,7 +117,7 @@ static enum status set_services(struct site *site, const struct site_options *gi
 	for (i = 0; i < count; i++) {
 		char *path;
 
-		if (!is_row_of(&rows[i], given))
+		if (!rows[i].path || !is_row_of(&rows[i], given))
 			continue;
 		path = strdup(rows[i].path);
 		if (!path)
@@ -223,10 +133,7 @@ static void site_release(struct site *site)
 {
 	size_t i;
 
-	policy_free(site->policy);
-	for (i = 0; i < site->allow_file_count; i++)
-		allow_file_free(site->allow_files[i]);
-	free(site->allow_files);
+	rule_set_free(site->rules);
 	for (i = 0; i < site->route_count; i++)
 		free((char *)(uintptr_t)site->routes[i].path.at);
 	free(site->routes);
@@ -325,7 +232,9 @@ static enum status add_site(struct routes *routes, const struct site_options *gi
 
 	TRY(set_name(site, given->name, err));
 	TRY(set_preset(site, given, err));
-	TRY(set_policy(site, given, span_of(routes->domain), err));
+	TRY(rule_set_new(given, site->preset, span_of(routes->domain), services, service_count, &site->rules,
+			 err));
+	site->policy = rule_set_policy(site->rules);
 	TRY(set_services(site, given, services, service_count, err));
 done:
 	if (status != OK)
@@ -458,14 +367,18 @@ const struct site *routes_find_handshake(const struct routes *routes, struct spa
 	return site ? site : routes->strictest;
 }
 
-const struct service *site_service(const struct site *site, struct span path)
+const struct service *site_service(const struct site *site, struct span path, unsigned rule)
 {
+	const struct service *own = rule_set_service(site->rules, rule);
 	size_t i;
 
+	/* What is ours on every site stays so: a location changes applications, no more. */
 	for (i = 0; i < site->route_count; i++)
-		if (path_is_under(path, site->routes[i].path) || site->routes[i].path.size == 1)
+		if (site->routes[i].path.size > 1 && path_is_under(path, site->routes[i].path))
 			return site->routes[i].service;
-	return NULL;
+		else if (site->routes[i].path.size == 1)
+			return own ? own : site->routes[i].service;
+	return own;
 }
 
 bool routes_trusts(const struct routes *routes, const struct address *peer)

@@ -19,9 +19,11 @@
 #include "base/moment.h"
 #include "base/span.h"
 #include "config/config_value.h"
+#include "door/header_rules.h"
 
 struct score_page;
 struct score_site;
+struct rule_set;
 struct service;
 
 /* What goes with the word "watch" in a site or a location; see struct rule_options. */
@@ -33,11 +35,16 @@ struct watch_options {
 
 /* Zero is "not given" everywhere. Borrowed for routes_new; the files' bytes are copied. */
 struct location_options {
-	char *path;
+	char *path; /* its title: "/x", "= /x", "^~ /x", "~ ^/x[0-9]"; see access/location */
 	int no_certificate; /* enum no_certificate */
 	struct watch_options watch;
 	struct value_texts who;
 	struct value_file allow_file; /* value_watched_file: unreadable refuses, and says so */
+	struct value_texts allow_from, methods;
+	uint64_t body_ceiling; /* bytes */
+	struct header_options headers;
+	/* Not the door's: read by serve/ and relay/. */
+	struct value_texts upstream; /* none: the site's */
 };
 
 struct site_options {
@@ -49,6 +56,10 @@ struct site_options {
 	struct value_file allow_file;
 	struct value_texts dialects; /* none: the preset's */
 	int missing_status;          /* 0: the preset's; 403, 400 or 401 */
+	struct value_texts allow_from, methods;
+	uint64_t body_ceiling; /* bytes */
+	struct header_options headers;
+	struct value_texts open; /* names of the preset's openings */
 	struct location_options *locations;
 	size_t location_count;
 	/* Not the door's: read by serve/ and relay/. */
@@ -57,7 +68,6 @@ struct site_options {
 	char *upstream_name;                                /* NULL: as the URL says */
 	int64_t connect_time, first_byte_time, quiet_time; /* 0: the house's */
 	struct value_file certificate, key;
-	struct value_texts open;
 };
 
 struct door_options {
@@ -74,6 +84,7 @@ struct route_service {
 	const char *site; /* a site's name; NULL: every site */
 	const char *path; /* "/" is the site's last resort; "/x/" takes what is under it, "/x" itself too */
 	const struct service *service; /* outlives the routes */
+	const char *location; /* path is NULL: in place of "/", for what meets the rule of this location */
 };
 
 struct site_route {
@@ -85,15 +96,14 @@ struct site {
 	struct span name;  /* folded; without "*" for a wildcard: ".example.com" */
 	bool is_wildcard;
 	uint32_t number;   /* its place in the config, from 0: for TLS sessions */
-	struct policy *policy;
+	struct rule_set *rules;
+	struct policy *policy; /* of the rules */
 	unsigned rules_class; /* sites with equal rules have equal classes */
 	unsigned dialects;
 	const struct preset *preset;
 	uint16_t missing_status;
 	struct site_route *routes; /* longest path first */
 	size_t route_count;
-	struct allow_file **allow_files;
-	size_t allow_file_count;
 	char *name_memory;
 	struct score_site *score; /* where it is counted; NULL: nowhere */
 };
@@ -118,8 +128,8 @@ const struct site *routes_find(const struct routes *routes, struct span host);
 /* The site whose rules hold for a handshake: by server name, and for none or an unknown one the
  * strictest. Never NULL. */
 const struct site *routes_find_handshake(const struct routes *routes, struct span server_name);
-/* NULL: no service there. `path` is normalised. */
-const struct service *site_service(const struct site *site, struct span path);
+/* NULL: no service there. `path` is normalised; `rule` is the judgement's. */
+const struct service *site_service(const struct site *site, struct span path, unsigned rule);
 bool routes_trusts(const struct routes *routes, const struct address *peer);
 struct span routes_contact(const struct routes *routes);
 struct span routes_domain(const struct routes *routes);
@@ -133,6 +143,13 @@ void routes_forget(struct routes *routes);
 size_t routes_site_count(const struct routes *routes);
 const struct site *routes_site(const struct routes *routes, size_t index);
 
+/* A place that has to be open to those without a certificate, if one wants what it is for. */
+struct opening {
+	const char *name;           /* several may share one: "webhooks" */
+	const char *location;       /* its title */
+	struct value_texts methods; /* none: any */
+};
+
 /* What a kind of application wants; site options win over it. */
 struct preset {
 	const char *name;
@@ -143,8 +160,13 @@ struct preset {
 	uint16_t json_status;
 	bool needs_allow_file;    /* a site without one is refused */
 	const char *note;         /* for the config that init writes */
+	const struct opening *openings; /* all shut until the site names them */
+	size_t opening_count;
 };
+enum { PRESET_OPENINGS_TEXT = 256 };
 const struct preset *preset_find(struct span name); /* NULL: no such */
 const char *preset_names(void);                     /* "generic, rocketchat, ..." */
+/* "webhooks, health"; "" for none. */
+void preset_opening_names(const struct preset *preset, char out[static PRESET_OPENINGS_TEXT]);
 
 #endif

@@ -8,6 +8,7 @@
 #include "door/der_cache.h"
 #include "door/dialect.h"
 #include "door/door_parts.h"
+#include "door/rule_set.h"
 #include "door/tally.h"
 #include "event/loop.h"
 #include "http/connection.h"
@@ -117,6 +118,49 @@ static struct span gather_forwarded_for(const struct head *request, char *room, 
 		used += field->value.size;
 	}
 	return span_make(room, used);
+}
+
+static bool cut_last(struct span *list, struct span *element)
+{
+	const char *comma;
+
+	if (list->size == 0)
+		return false;
+	comma = memrchr(list->at, ',', list->size);
+	*element = comma ? span_make(comma + 1, list->size - (size_t)(comma + 1 - list->at)) : *list;
+	list->size = comma ? (size_t)(comma - list->at) : 0;
+	*element = span_trim(*element);
+	return true;
+}
+
+/* As real_ip, but what makes no sense is nobody: a rule must not take the proxy for its client. */
+static __attribute__((noinline)) bool client_by_proxy(const struct visit *visit, uint8_t *out)
+{
+	const struct head *request = visit->exchange.request;
+	char room[CLIENT_ROOM];
+	struct span list = gather_forwarded_for(request, room, sizeof room), element;
+	struct address address = *connection_peer(connection_of_guest(visit->guest));
+
+	if (list.size == 0 && head_value(request, FIELD_X_FORWARDED_FOR).size > 0)
+		return false;
+	while (cut_last(&list, &element)) {
+		if (!address_parse_ip(element, &address))
+			return false;
+		if (!routes_trusts(visit->routes, &address))
+			break;
+	}
+	return network_bytes(&address, out);
+}
+
+bool visit_client_address(const struct visit *visit, uint8_t out[static NETWORK_BYTES])
+{
+	if (visit->memory) {
+		memcpy(out, visit->memory->from, NETWORK_BYTES);
+		return visit->memory->has_from;
+	}
+	if (visit->guest->is_trusted_proxy)
+		return client_by_proxy(visit, out);
+	return network_bytes(connection_peer(connection_of_guest(visit->guest)), out);
 }
 
 /* The last address in the list that is not one of our own proxies: who really asks. */
@@ -242,6 +286,13 @@ struct span visit_lines(struct exchange *exchange)
 	if (visit_prepare_lines(visit) != REFUSAL_NONE)
 		return (struct span){NULL, 0};
 	return buffer_span(&visit->guest->lines);
+}
+
+const struct header_rules *visit_header_rules(const struct exchange *exchange)
+{
+	const struct visit *visit = (const struct visit *)(const void *)exchange;
+
+	return visit->site ? rule_set_headers(visit->site->rules, visit->rule) : NULL;
 }
 
 void visit_drop_lines(struct exchange *exchange)

@@ -14,6 +14,7 @@
 
 #include "access/identity.h"
 #include "access/limit.h"
+#include "base/network.h"
 #include "base/span.h"
 #include "door/refusal.h"
 #include "http/exchange.h"
@@ -21,12 +22,15 @@
 struct connection;
 struct door;
 struct guest;
+struct header_rules;
 struct routes;
 struct site;
 
 /* Copied when a tunnel's head goes away: for its line in the log, and to judge it again. */
 struct visit_memory {
 	struct span method, host, path, other;
+	uint8_t from[NETWORK_BYTES];
+	bool has_from;
 	char bytes[];
 };
 
@@ -43,6 +47,8 @@ struct visit {
 	enum room room;
 	enum refusal why;         /* of a refusal; else NONE */
 	enum refusal watched;     /* passed, but for this it would have been refused */
+	const char *methods;      /* of REFUSAL_METHOD: what Allow says; of the routes. NULL: not known */
+	uint16_t rule;            /* judgement.rule */
 	bool is_served;           /* SERVE was reached: judged again when things change */
 	bool is_tunnel;
 	bool is_ended;            /* by a rule that changed, and its connection goes on */
@@ -61,6 +67,11 @@ static inline struct visit *visit_of(struct exchange *exchange)
  * the loop. Prepared once a connection and ready inside `open`; asked for in a later turn it may be
  * {NULL, 0}: it cannot be said any more, so answer REFUSAL_UNAVAILABLE. Not after exchange_upgrade. */
 struct span visit_lines(struct exchange *exchange);
+/* What the site's and location's header rules change on the way; NULL: nothing. Lives as long as the visit. */
+const struct header_rules *visit_header_rules(const struct exchange *exchange);
+/* Whose request it is, by address: the other end of the connection, or who a trusted proxy says it is, as
+ * X-Real-IP has it. False: nobody can tell, because the proxy's word makes no sense. */
+bool visit_client_address(const struct visit *visit, uint8_t out[static NETWORK_BYTES]);
 /* A tunnel needs them no more: give their memory back. */
 void visit_drop_lines(struct exchange *exchange);
 /* For services that show who is there (the example, enroll): text, borrowed until control returns

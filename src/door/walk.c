@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "base/network.h"
 #include "door/access_log.h"
 #include "door/ceiling.h"
 #include "door/door_parts.h"
@@ -156,25 +157,48 @@ static enum refusal refusal_of_verdict(enum verdict verdict, enum who who)
 		return REFUSAL_NOT_ON_FILE;
 	case VERDICT_FILE_UNREADABLE:
 		return REFUSAL_FILE_UNREADABLE;
+	case VERDICT_NOT_FROM_THERE:
+		return REFUSAL_NOT_FROM_THERE;
+	case VERDICT_METHOD:
+		return REFUSAL_METHOD;
 	}
 	return REFUSAL_NOT_ALLOWED;
 }
 
-static enum refusal judge(const struct door *door, const struct site *site,
-			  const struct identity *who, struct span path, struct span other,
-			  enum refusal *watched, const char **location)
+static enum refusal decide(struct visit *visit, const struct site *site, const struct identity *who,
+			   struct errand *errand, struct judgement *out)
 {
-	struct judgement judgement = policy_decide(site->policy, path, other, who, door->roster,
-						   loop_now(door->loop)->wall / SECONDS(1));
-	enum refusal why = refusal_of_verdict(judgement.verdict, who->who);
+	const struct door *door = visit->guest->door;
+	uint8_t from[NETWORK_BYTES];
 
-	*watched = judgement.passes ? why : REFUSAL_NONE;
-	*location = judgement.location;
-	return judgement.passes ? REFUSAL_NONE : why;
+	if (policy_asks_address(site->policy) && visit_client_address(visit, from))
+		errand->from = from;
+	*out = policy_decide(site->policy, errand, who, door->roster, loop_now(door->loop)->wall / SECONDS(1));
+	errand->from = NULL;
+	return refusal_of_verdict(out->verdict, who->who);
+}
+
+static enum refusal judge(struct visit *visit, struct span other)
+{
+	struct errand errand = {.path = visit->exchange.target->path,
+				.other = other,
+				.method = visit->exchange.request->method_name};
+	struct judgement judgement;
+	enum refusal why = decide(visit, visit->site, &visit->who, &errand, &judgement);
+
+	visit->rule = (uint16_t)judgement.rule;
+	visit->methods = judgement.methods;
+	visit->exchange.up_most = judgement.body_ceiling;
+	if (!judgement.passes)
+		return why;
+	visit->watched = why;
+	if (why != REFUSAL_NONE)
+		visit_note_watched(visit, judgement.location);
+	return REFUSAL_NONE;
 }
 
 /* Apart, because few paths need so much stack. */
-static __attribute__((noinline)) enum refusal judge_both_readings(struct visit *visit, const char **location)
+static __attribute__((noinline)) enum refusal judge_both_readings(struct visit *visit)
 {
 	const struct target *target = visit->exchange.target;
 	char room[PATH_ROOM];
@@ -182,8 +206,7 @@ static __attribute__((noinline)) enum refusal judge_both_readings(struct visit *
 
 	if (target_other_reading(target, room, sizeof room, &other, NULL) != OK)
 		return REFUSAL_BAD_REQUEST;
-	return judge(visit->guest->door, visit->site, &visit->who, target->path, other,
-		     &visit->watched, location);
+	return judge(visit, other);
 }
 
 /* -- the rooms -- */
@@ -218,25 +241,23 @@ static int limit(struct visit *visit)
 static int authorize(struct visit *visit)
 {
 	const struct target *target = visit->exchange.target;
-	const char *location;
 	enum refusal why;
 
 	why = find_site(visit->guest, visit->exchange.request->host, &visit->site);
 	if (why != REFUSAL_NONE)
 		return deny(visit, why);
 	if (target_is_ambiguous(target))
-		why = judge_both_readings(visit, &location);
+		why = judge_both_readings(visit);
 	else
-		why = judge(visit->guest->door, visit->site, &visit->who, target->path, SPAN(""),
-			    &visit->watched, &location);
-	if (visit->watched != REFUSAL_NONE)
-		visit_note_watched(visit, location);
+		why = judge(visit, SPAN(""));
+	if (why == REFUSAL_NONE && exchange_is_over_ceiling(&visit->exchange, 0))
+		why = REFUSAL_TOO_LARGE;
 	return why == REFUSAL_NONE ? ROOM_SERVE : deny(visit, why);
 }
 
 static int serve(struct visit *visit)
 {
-	const struct service *service = site_service(visit->site, visit->exchange.target->path);
+	const struct service *service = site_service(visit->site, visit->exchange.target->path, visit->rule);
 	enum refusal why;
 
 	if (!service)
@@ -300,43 +321,53 @@ void walk_begin(struct visit *visit, struct guest *guest)
 
 /* -- again, when something has changed -- */
 
-static enum refusal judge_again_by(struct visit *visit, struct span host, struct span path,
-				   struct span other)
+static enum refusal judge_again_by(struct visit *visit, struct span host, struct errand *errand)
 {
 	struct identity who = guest_identify(visit->guest);
+	struct judgement judgement;
 	const struct site *site;
-	enum refusal why, watched;
-	const char *location;
+	enum refusal why;
 
 	why = find_site(visit->guest, host, &site);
-	return why != REFUSAL_NONE ? why
-				   : judge(visit->guest->door, site, &who, path, other, &watched,
-						 &location);
+	if (why != REFUSAL_NONE)
+		return why;
+	why = decide(visit, site, &who, errand, &judgement);
+	return judgement.passes ? REFUSAL_NONE : why;
 }
 
-static __attribute__((noinline)) enum refusal judge_again_ambiguous(struct visit *visit)
+static enum refusal judge_tunnel_again(struct visit *visit)
 {
-	const struct target *target = visit->exchange.target;
-	char room[PATH_ROOM];
-	struct span other;
+	const struct visit_memory *memory = visit->memory;
+	struct errand errand;
 
-	if (target_other_reading(target, room, sizeof room, &other, NULL) != OK)
+	if (!memory)
+		return REFUSAL_CLOSED;
+	errand = (struct errand){.path = memory->path, .other = memory->other, .method = memory->method};
+	return judge_again_by(visit, memory->host, &errand);
+}
+
+static __attribute__((noinline)) enum refusal judge_again_ambiguous(struct visit *visit, struct errand *errand)
+{
+	char room[PATH_ROOM];
+
+	if (target_other_reading(visit->exchange.target, room, sizeof room, &errand->other, NULL) != OK)
 		return REFUSAL_BAD_REQUEST;
-	return judge_again_by(visit, visit->exchange.request->host, target->path, other);
+	return judge_again_by(visit, visit->exchange.request->host, errand);
 }
 
 enum refusal walk_judge_again(struct visit *visit)
 {
+	struct errand errand = {.other = SPAN("")};
+
 	if (!visit->is_served)
 		return REFUSAL_NONE;
 	if (visit->is_tunnel)
-		return visit->memory ? judge_again_by(visit, visit->memory->host,
-						      visit->memory->path, visit->memory->other)
-				     : REFUSAL_CLOSED;
+		return judge_tunnel_again(visit);
+	errand.path = visit->exchange.target->path;
+	errand.method = visit->exchange.request->method_name;
 	if (target_is_ambiguous(visit->exchange.target))
-		return judge_again_ambiguous(visit);
-	return judge_again_by(visit, visit->exchange.request->host, visit->exchange.target->path,
-			      SPAN(""));
+		return judge_again_ambiguous(visit, &errand);
+	return judge_again_by(visit, visit->exchange.request->host, &errand);
 }
 
 static struct span keep(char **at, struct span text)
@@ -374,6 +405,7 @@ void walk_into_tunnel(struct visit *visit)
 	if (!memory)
 		return;
 	at = memory->bytes;
+	memory->has_from = visit_client_address(visit, memory->from);
 	memory->method = keep(&at, request->method_name);
 	memory->host = keep(&at, request->host);
 	memory->path = keep(&at, target->path);

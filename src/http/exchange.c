@@ -32,6 +32,15 @@ void exchange_id_text(const struct exchange *exchange, char out[static EXCHANGE_
 	hex_write(bytes, sizeof bytes, out);
 }
 
+bool exchange_is_over_ceiling(const struct exchange *exchange, size_t more)
+{
+	const struct head *request = exchange->request;
+
+	return exchange->up_most > 0 &&
+	       (exchange->bytes_up + more > exchange->up_most ||
+		(request->framing == BODY_LENGTH && request->length > exchange->up_most));
+}
+
 bool exchange_is_answered(const struct exchange *exchange)
 {
 	return exchange->down.flow != FLOW_OPEN;

@@ -51,6 +51,7 @@ struct exchange {
 	void *service_state;           /* the service's */
 	int64_t started;               /* mono: the head was complete */
 	uint64_t bytes_up, bytes_down; /* body bytes: received from, written to the client */
+	uint64_t up_most;              /* body bytes that may come: set by on_exchange; 0: any number */
 	uint16_t status;               /* of the answer; 0: none yet */
 	uint8_t phase;                 /* enum phase */
 	enum ending ending;            /* valid in on_left and in service->release */
@@ -68,6 +69,10 @@ void exchange_id_text(const struct exchange *exchange, char out[static EXCHANGE_
  *    found its upstream down hands over to the refusal): that one gets release, not cancel.
  *    Only in PHASE_OPEN. -- */
 void exchange_hand_over(struct exchange *exchange, const struct service *service, void *state);
+
+/* Would `more` body bytes be too many, or are those too many that came or were announced? For on_exchange, and for
+ * transports, which answer BAD_TOO_LARGE. */
+bool exchange_is_over_ceiling(const struct exchange *exchange, size_t more);
 
 /* -- for services -- */
 /* A head to be filled with fields and given to exchange_answer: no reason (the code's usual one is

@@ -231,6 +231,10 @@ static bool digest_chunks(struct h1 *h1)
 		if (status == AGAIN)
 			break;
 	}
+	if (exchange_is_over_ceiling(h1->exchange, run_size)) {
+		h1_answer_bad_request(h1, BAD_TOO_LARGE);
+		return false;
+	}
 	if (chunked_is_done(&h1->chunked))
 		trailers_keep(h1->exchange, h1->raw, h1->chunked.trailers);
 	show_up(h1, span_make(run, run_size), chunked_is_done(&h1->chunked));

@@ -114,6 +114,10 @@ void h2_up_bytes(struct h2_stream *stream, struct span bytes, bool last)
 	h2->uncredited += (uint32_t)bytes.size;
 	stream->owes_continue = false;
 	h2_moved(stream, bytes.size);
+	if (!stream->is_websocket && !is_unwanted(stream) && exchange_is_over_ceiling(exchange, 0)) {
+		h2_answer_bad_request(stream, BAD_TOO_LARGE);
+		return;
+	}
 	if (stream->is_websocket && exchange->phase == PHASE_OPEN && !is_unwanted(stream)) {
 		keep_early(stream, bytes);
 	} else if (up->flow == FLOW_OPEN && !is_unwanted(stream)) {

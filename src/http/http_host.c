@@ -43,6 +43,7 @@ static const struct {
 	[BAD_HEAD] = {400, "The request is not well-formed HTTP/1.1, or could be read in two ways"},
 	[BAD_BODY] = {400, "The request's body is not what its head announced"},
 	[BAD_TOO_SLOW] = {408, "The request did not arrive in time"},
+	[BAD_TOO_LARGE] = {413, "The request's body is larger than may be sent here"},
 	[BAD_TARGET_TOO_LONG] = {414, "The address of the request is too long"},
 	[BAD_EXPECTATION] = {417, "The request expects something that is not supported"},
 	[BAD_HEAD_TOO_LARGE] = {431, "The header fields of the request are too large or too many"},

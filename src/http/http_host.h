@@ -59,6 +59,7 @@ enum bad_request {
 	BAD_HEAD,            /* 400: not HTTP/1.1, ambiguous, forbidden bytes */
 	BAD_BODY,            /* 400: chunks that are none; a bad trailer */
 	BAD_TOO_SLOW,        /* 408: the head was not complete in time */
+	BAD_TOO_LARGE,       /* 413: the body is over exchange.up_most */
 	BAD_TARGET_TOO_LONG, /* 414 */
 	BAD_EXPECTATION,     /* 417: not 100-continue */
 	BAD_HEAD_TOO_LARGE,  /* 431: bytes or number of fields */

@@ -1,6 +1,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "door/header_rules.h"
+#include "door/visit.h"
 #include "http/exchange.h"
 #include "relay/passage.h"
 #include "relay/tunnel.h"
@@ -181,6 +183,16 @@ static void finish(struct passage *passage, bool nothing_behind)
 				       !stream_has_pending(passage->lease->stream));
 }
 
+static bool heed_header_rules(struct passage *passage, struct head *answer)
+{
+	const struct header_rules *rules = visit_header_rules(passage->exchange);
+
+	if (!rules || header_rules_answer(rules, answer))
+		return true;
+	fail(passage, "too many header fields for those that response-headers-set adds", NULL);
+	return false;
+}
+
 /* True: the answer goes on. False: the passage is over, and may be gone. */
 static bool take_event(struct passage *passage, struct client_event *event, struct span rest)
 {
@@ -201,6 +213,8 @@ static bool take_event(struct passage *passage, struct client_event *event, stru
 			begin_tunnel(passage, answer, rest);
 			return false;
 		}
+		if (!heed_header_rules(passage, answer))
+			return false;
 		if (begin_answer(passage, answer) && event->last)
 			show(passage, event);
 		break;

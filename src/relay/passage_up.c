@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "door/dialect.h"
+#include "door/header_rules.h"
 #include "door/visit.h"
 #include "http/exchange.h"
 #include "http/head_writer.h"
@@ -13,6 +14,11 @@ static bool keeps(void *arg, const struct field *field)
 {
 	(void)arg;
 	return dialect_keeps(field);
+}
+
+static bool keeps_by_rules(void *arg, const struct field *field)
+{
+	return dialect_keeps(field) && header_rules_keeps(arg, field);
 }
 
 /* Path and query in the one form that the rules have seen. */
@@ -41,7 +47,14 @@ static bool write_head(struct passage *passage)
 		.prepared = {visit_lines(exchange)},
 		.upgrade = exchange->request->is_websocket,
 	};
+	const struct header_rules *rules = visit_header_rules(exchange);
 	struct error err = {.text = "the request's target does not fit"};
+
+	if (rules) {
+		request.keeps = keeps_by_rules;
+		request.arg = (void *)(uintptr_t)rules;
+		request.prepared[1] = header_rules_lines(rules);
+	}
 
 	passage->is_written = true;
 	if (request.target.size > 0 && request.prepared[0].at &&

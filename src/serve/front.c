@@ -24,7 +24,8 @@ struct shared_relay {
 
 struct front {
 	const struct settings *settings;
-	struct shared_relay **relays; /* one a site */
+	struct shared_relay **relays; /* one a site, then those of locations with their own */
+	size_t site_count;
 	struct route_service *services;
 	size_t count;
 	struct tls_context *tls;
@@ -32,16 +33,17 @@ struct front {
 };
 
 static struct shared_relay *relay_for(struct relay_worker *worker, const struct settings *settings,
-				      const struct site_options *site, struct error *err)
+				      const struct site_options *site, const struct value_texts *upstream,
+				      struct error *err)
 {
 	struct shared_relay *shared = calloc(1, sizeof *shared);
-	char **urls = calloc(site->upstream.count + 1, sizeof *urls); /* NULL behind the last */
+	char **urls = calloc(upstream->count + 1, sizeof *urls); /* NULL behind the last */
 	struct relay_options options = {.upstreams = urls};
 	enum status status = FAILED;
 
 	upstream_settings_fill(settings, site, &options);
 	if (shared && urls) {
-		memcpy(urls, site->upstream.at, site->upstream.count * sizeof *urls);
+		memcpy(urls, upstream->at, upstream->count * sizeof *urls);
 		status = relay_new(worker, &options, &shared->relay, err);
 	}
 	free(urls);
@@ -64,49 +66,95 @@ static void resolve(struct relay *relay, const struct settings *settings)
 			settings_resolve(settings, upstream);
 }
 
+/* With the same text the sites are the same ones in the same order. */
+static const struct site_options *same_site(const struct front *front, const struct front *same,
+					    const struct site_options *site)
+{
+	return &settings_door(same->settings)->sites[site - settings_door(front->settings)->sites];
+}
+
+/* `location` NULL: the site's own. */
+static enum status add_relay(struct front *front, struct relay_worker *worker, struct front *same,
+			     const struct site_options *site, const struct location_options *location,
+			     struct error *err)
+{
+	struct shared_relay *shared;
+	const struct site_options *before = same ? same_site(front, same, site) : NULL;
+
+	if (before && upstream_settings_equal(site, before)) {
+		shared = same->relays[front->count];
+		shared->holders++;
+	} else {
+		shared = relay_for(worker, front->settings, site, location ? &location->upstream : &site->upstream, err);
+	}
+	if (!shared) {
+		if (location)
+			error_context(err, "location \"%s\"", location->path);
+		error_context(err, "site \"%s\"", site->name);
+		return REFUSED;
+	}
+	resolve(shared->relay, front->settings);
+	front->relays[front->count] = shared;
+	front->services[front->count++] =
+		(struct route_service){.site = site->name, .path = location ? NULL : "/",
+				       .location = location ? location->path : NULL,
+				       .service = relay_service(shared->relay)};
+	return OK;
+}
+
+/* Sites first, so that a site's number is its relay's. */
+static enum status add_relays(struct front *front, struct relay_worker *worker, struct front *same, struct error *err)
+{
+	const struct door_options *door = settings_door(front->settings);
+	enum status status = OK;
+	size_t i, j;
+
+	for (i = 0; i < door->site_count; i++)
+		TRY(add_relay(front, worker, same, &door->sites[i], NULL, err));
+	for (i = 0; i < door->site_count; i++)
+		for (j = 0; j < door->sites[i].location_count; j++)
+			if (door->sites[i].locations[j].upstream.count > 0)
+				TRY(add_relay(front, worker, same, &door->sites[i], &door->sites[i].locations[j],
+					      err));
+done:
+	return status;
+}
+
+static size_t count_relays(const struct door_options *door)
+{
+	size_t count = door->site_count, i, j;
+
+	for (i = 0; i < door->site_count; i++)
+		for (j = 0; j < door->sites[i].location_count; j++)
+			count += door->sites[i].locations[j].upstream.count > 0;
+	return count;
+}
+
 enum status front_new(struct relay_worker *worker, const struct settings *settings, struct front *before,
 		      struct front **out, struct error *err)
 {
 	const struct door_options *door = settings_door(settings);
 	struct front *front = calloc(1, sizeof *front);
 	bool is_same = before && span_equals(settings_text(settings), settings_text(before->settings));
-	size_t i;
+	enum status status;
 
 	if (front) {
 		front->settings = settings;
-		front->relays = calloc(door->site_count, sizeof *front->relays);
-		front->services = calloc(door->site_count, sizeof *front->services);
+		front->site_count = door->site_count;
+		front->relays = calloc(count_relays(door), sizeof *front->relays);
+		front->services = calloc(count_relays(door), sizeof *front->services);
 	}
 	if (!front || !front->relays || !front->services) {
 		front_free(front);
 		return error_fail(err, "no memory for the sites");
 	}
-	if (balancers_new(&settings_house(settings)->proxy_from, &front->balancers, err) != OK) {
-		front_free(front);
-		return REFUSED;
-	}
-	for (i = 0; i < door->site_count; i++) {
-		struct shared_relay *shared;
-
-		if (is_same && upstream_settings_equal(&door->sites[i], &settings_door(before->settings)->sites[i])) {
-			shared = before->relays[i];
-			shared->holders++;
-		} else {
-			shared = relay_for(worker, settings, &door->sites[i], err);
-		}
-		if (!shared) {
-			error_context(err, "site \"%s\"", door->sites[i].name);
-			front_free(front);
-			return REFUSED;
-		}
-		resolve(shared->relay, settings);
-		front->relays[i] = shared;
-		front->services[i] = (struct route_service){
-			.site = door->sites[i].name, .path = "/", .service = relay_service(shared->relay)};
-		front->count++;
-	}
+	TRY(balancers_new(&settings_house(settings)->proxy_from, &front->balancers, err));
+	TRY(add_relays(front, worker, is_same ? before : NULL, err));
 	*out = front;
-	return OK;
+	front = NULL;
+done:
+	front_free(front);
+	return status == OK ? OK : REFUSED;
 }
 
 const struct route_service *front_services(const struct front *front, size_t *count)
@@ -121,7 +169,7 @@ unsigned front_servers_down(const struct front *front, size_t site)
 	unsigned down = 0;
 	size_t i;
 
-	for (i = 0; site < front->count && (upstream = relay_upstream(front->relays[site]->relay, i)); i++)
+	for (i = 0; site < front->site_count && (upstream = relay_upstream(front->relays[site]->relay, i)); i++)
 		down += upstream->downs > 0;
 	return down;
 }
@@ -227,9 +275,9 @@ enum status front_secure(struct front *front, const struct routes *routes, const
 			 struct error *err)
 {
 	static const char *const protocols[] = {"h2", "http/1.1", NULL};
-	struct tls_context_options options = {.sites_count = front->count, .protocols = protocols + (settings_house(front->settings)->http2 ? 0 : 1), .hooks = *hooks};
-	struct tls_site *sites = calloc(front->count, sizeof *sites);
-	struct span *names = calloc(front->count, sizeof *names), authorities[8];
+	struct tls_context_options options = {.sites_count = front->site_count, .protocols = protocols + (settings_house(front->settings)->http2 ? 0 : 1), .hooks = *hooks};
+	struct tls_site *sites = calloc(front->site_count, sizeof *sites);
+	struct span *names = calloc(front->site_count, sizeof *names), authorities[8];
 	const struct door_issuer *issuers;
 	struct tls_context *made = NULL;
 	enum status status;
@@ -248,7 +296,7 @@ enum status front_secure(struct front *front, const struct routes *routes, const
 	options.client_authorities = authorities;
 	options.client_authorities_count = i;
 	options.sites = sites;
-	options.no_name = *unnamed_site(sites, front->count);
+	options.no_name = *unnamed_site(sites, front->site_count);
 	options.no_name.number = TLS_SITE_NO_NAME;
 	options.no_name.asks = door_asks(routes_find_handshake(routes, SPAN("")));
 	options.unknown_name = options.no_name;
@@ -257,7 +305,7 @@ enum status front_secure(struct front *front, const struct routes *routes, const
 	tls_context_free(front->tls);
 	front->tls = made;
 done:
-	for (i = 0; sites && i < front->count; i++)
+	for (i = 0; sites && i < front->site_count; i++)
 		tls_credentials_free(sites[i].credentials[0]);
 	free(sites);
 	free(names);

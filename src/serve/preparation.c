@@ -144,6 +144,20 @@ static void warn_of_side_doors(const struct settings *settings)
 	buffer_release(&lines);
 }
 
+static void tell_holes(const struct settings *settings)
+{
+	struct buffer lines;
+	struct span rest, line;
+
+	buffer_init(&lines, 65536);
+	settings_holes(settings, &lines);
+	rest = buffer_span(&lines);
+	while (span_cut(&rest, '\n', &line))
+		if (line.size > 0)
+			log_say(LOG_INFO, "open", "no certificate is asked for at %.*s", SPAN_PRINT(line));
+	buffer_release(&lines);
+}
+
 enum status preparation_try(const char *config, struct prepared *out, struct error *err)
 {
 	struct settings *settings = NULL;
@@ -159,6 +173,7 @@ enum status preparation_try(const char *config, struct prepared *out, struct err
 	out->plan.needs_resolver = targets.count > 0;
 	TRY(targets_pack(&targets, &out->targets, err));
 	warn_of_side_doors(settings);
+	tell_holes(settings);
 done:
 	settings_free(settings);
 	if (status != OK)

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "config/bundle.h"
 #include "config/config_files.h"
+#include "door/rule_set.h"
 #include "http/http_host.h"
 #include "pki/certificate.h"
 #include "pki/digest.h"
@@ -172,18 +173,30 @@ static void resolve_host(struct settings *settings, const char *host)
 		freeaddrinfo(found);
 }
 
+static void resolve_texts(struct settings *settings, const struct value_texts *upstream)
+{
+	size_t i;
+
+	for (i = 0; i < upstream->count; i++) {
+		struct url url;
+
+		if (url_parse(span_of(upstream->at[i]), &url, NULL) == OK && url.scheme != URL_UNIX &&
+		    url.host.kind == HOST_DNS)
+			resolve_host(settings, url.host.text);
+	}
+}
+
 static void resolve_upstreams(struct settings *settings)
 {
 	size_t i, j;
 
-	for (i = 0; i < settings->house.door.site_count; i++)
-		for (j = 0; j < settings->house.door.sites[i].upstream.count; j++) {
-			struct url url;
+	for (i = 0; i < settings->house.door.site_count; i++) {
+		const struct site_options *site = &settings->house.door.sites[i];
 
-			if (url_parse(span_of(settings->house.door.sites[i].upstream.at[j]), &url, NULL) == OK &&
-			    url.scheme != URL_UNIX && url.host.kind == HOST_DNS)
-				resolve_host(settings, url.host.text);
-		}
+		resolve_texts(settings, &site->upstream);
+		for (j = 0; j < site->location_count; j++)
+			resolve_texts(settings, &site->locations[j].upstream);
+	}
 }
 
 /* In whatever order the files were named. */
@@ -505,6 +518,29 @@ void settings_resolve(const struct settings *settings, struct upstream *upstream
 		upstream_resolve(upstream, resolved->addresses, resolved->count);
 }
 
+static void tell_side_doors(const struct settings *settings, const char *site, const struct value_texts *texts,
+			    struct buffer *out)
+{
+	size_t i;
+
+	for (i = 0; i < texts->count; i++) {
+		struct upstream_limits limits = upstream_limits_default();
+		struct address where;
+		struct upstream upstream;
+		char text[ADDRESS_TEXT_SIZE];
+
+		if (upstream_init(&upstream, span_of(texts->at[i]), &limits, NULL) != OK)
+			continue;
+		settings_resolve(settings, &upstream);
+		if (!upstream_has_address(&upstream) || !side_door_is_open(upstream_address(&upstream), &where))
+			continue;
+		address_text(&where, text);
+		buffer_printf(out, "the application behind %s also listens on %s, where anyone who "
+			      "reaches this machine gets in without a certificate; bind it to 127.0.0.1\n",
+			      site, text);
+	}
+}
+
 void settings_side_doors(const struct settings *settings, struct buffer *out)
 {
 	size_t i, j;
@@ -512,22 +548,16 @@ void settings_side_doors(const struct settings *settings, struct buffer *out)
 	for (i = 0; i < settings->house.door.site_count; i++) {
 		const struct site_options *site = &settings->house.door.sites[i];
 
-		for (j = 0; j < site->upstream.count; j++) {
-			struct upstream_limits limits = upstream_limits_default();
-			struct address where;
-			struct upstream upstream;
-			char text[ADDRESS_TEXT_SIZE];
-
-			if (upstream_init(&upstream, span_of(site->upstream.at[j]), &limits, NULL) != OK)
-				continue;
-			settings_resolve(settings, &upstream);
-			if (!upstream_has_address(&upstream) ||
-			    !side_door_is_open(upstream_address(&upstream), &where))
-				continue;
-			address_text(&where, text);
-			buffer_printf(out, "the application behind %s also listens on %s, where anyone who "
-				      "reaches this machine gets in without a certificate; bind it to 127.0.0.1\n",
-				      site->name, text);
-		}
+		tell_side_doors(settings, site->name, &site->upstream, out);
+		for (j = 0; j < site->location_count; j++)
+			tell_side_doors(settings, site->name, &site->locations[j].upstream, out);
 	}
+}
+
+void settings_holes(const struct settings *settings, struct buffer *out)
+{
+	size_t i;
+
+	for (i = 0; i < settings->house.door.site_count; i++)
+		rule_set_tell_holes(&settings->house.door.sites[i], out);
 }

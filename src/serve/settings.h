@@ -53,5 +53,7 @@ void settings_resolve(const struct settings *settings, struct upstream *upstream
 
 /* "status" and "serve" warn of these: one sentence a line. */
 void settings_side_doors(const struct settings *settings, struct buffer *out);
+/* Where somebody without a certificate gets in because the configuration says so; one place a line. */
+void settings_holes(const struct settings *settings, struct buffer *out);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access/location.h"
 #include "access/policy.h"
 #include "base/clock.h"
 #include "door/dialect.h"
@@ -126,10 +127,6 @@ static void *add_location(void *parent, struct span title, struct error *err)
 	struct site_options *site = parent;
 	struct location_options *added;
 
-	if (title.size == 0 || title.at[0] != '/') {
-		(void)error_refuse(err, "a location begins with \"/\"");
-		return NULL;
-	}
 	if (site->location_count == LOCATIONS_MOST) {
 		(void)error_refuse(err, "at most %d locations a site", LOCATIONS_MOST);
 		return NULL;
@@ -138,8 +135,14 @@ static void *add_location(void *parent, struct span title, struct error *err)
 		site->locations = calloc(LOCATIONS_MOST, sizeof *site->locations);
 	if (!site->locations)
 		return NULL;
-	added = &site->locations[site->location_count++];
+	added = &site->locations[site->location_count];
 	added->path = strndup(title.at, title.size);
+	if (!added->path || location_check(added->path, err) != OK) {
+		free(added->path);
+		added->path = NULL;
+		return NULL;
+	}
+	site->location_count++;
 	return added;
 }
 
@@ -160,6 +163,30 @@ static void *add_location(void *parent, struct span title, struct error *err)
 		"Requests a second of one " whose " " those ",\nwith a burst of ten seconds' worth (429)")     \
 	CEILING(whose, field.handshakes, "handshakes", handshakes_most,                                     \
 		"TLS handshakes a second of one " whose " " those ",\nwith a burst of ten seconds' worth")
+/* What a site and a location may both say. */
+#define RULE_ROWS(in, at, as_site)                                                                                     \
+	{.key = "allow-from", .section = in, .shape = CONFIG_LIST, .kind = &value_texts, .offset = at(allow_from),     \
+	 .example = "192.0.2.0/24",                                                                                    \
+	 .help = "Addresses or networks that requests must come from, with a certificate or without; others get 403." as_site}, \
+	{.key = "methods", .section = in, .shape = CONFIG_LIST, .kind = &value_names, .offset = at(methods),           \
+	 .example = "GET, POST", .help = "Methods that are taken; others get 405. GET includes HEAD." as_site},         \
+	{.key = "body-ceiling", .section = in, .kind = &value_size, .offset = at(body_ceiling), .least = 1,            \
+	 .most = INT64_MAX, .example = "100M",                                                                         \
+	 .help = "Bytes of a request's body, announced or counted as they come; more get 413. No ceiling if not given." as_site}, \
+	{.key = "request-headers-set", .section = in, .shape = CONFIG_LIST, .kind = &value_texts,                      \
+	 .offset = at(headers.request_set), .example = "X-Tenant: blue",                                               \
+	 .help = "Headers for the application, in place of what the client sends under their names." as_site},          \
+	{.key = "request-headers-remove", .section = in, .shape = CONFIG_LIST, .kind = &value_texts,                   \
+	 .offset = at(headers.request_remove), .example = "Accept-Encoding",                                           \
+	 .help = "Headers of the client that the application does not get." as_site},                                   \
+	{.key = "response-headers-set", .section = in, .shape = CONFIG_LIST, .kind = &value_texts,                     \
+	 .offset = at(headers.response_set), .example = "Strict-Transport-Security: max-age=31536000",                 \
+	 .help = "Headers for the client, in place of the application's of their names." as_site},                      \
+	{.key = "response-headers-remove", .section = in, .shape = CONFIG_LIST, .kind = &value_texts,                  \
+	 .offset = at(headers.response_remove), .example = "X-Powered-By",                                             \
+	 .help = "Headers of the application that the client does not get." as_site}
+
+#define INHERITED "\nThe site's if not given."
 
 static const struct config_row rows[] = {
 	{.key = "listen", .section = "", .shape = CONFIG_LIST, .kind = &value_addresses, .offset = IN_HOUSE(listen),
@@ -310,8 +337,16 @@ static const struct config_row rows[] = {
 	 .help = "How the application is told who is there: chatelaine, rfc9440, nginx, mattermost, wott, xfcc;\n"
 		 "the preset's if not given."},
 
+	RULE_ROWS("site", IN_SITE, ""),
+	{.key = "open", .section = "site", .shape = CONFIG_LIST, .kind = &value_names, .offset = IN_SITE(open),
+	 .example = "health", .help = "Places of the preset that are opened to everybody: health, webhooks, oauth-callback,\n"
+				      "public-files. None if not given; \"chatelaine status\" shows what is open."},
+
 	{.key = "location", .section = "site", .shape = CONFIG_SECTION, .add = add_location, .example = "/api/info",
-	 .help = "Other rules for paths that begin so; the longest one that fits decides."},
+	 .help = "Other rules for some paths: \"/x\" is /x and what is under it, \"= /x\" nothing but /x,\n"
+		 "\"~ ^/x/v[0-9]+/\" what a regular expression finds (\"~*\": in any case), \"^~ /x\" as \"/x\", but no\n"
+		 "expression is asked. Exact ones first, then expressions in their order, then the longest prefix. A path\n"
+		 "that an application could read in two ways meets the stricter rule of both."},
 	{.key = "no-certificate", .section = "location", .kind = &watch_kind_location, .choices = location_modes,
 	 .offset = IN_LOCATION(no_certificate), .example = "allow", .help = "As the site's; drop is for sites only."},
 	{.key = "not-allowed", .section = "location", .kind = &watch_kind_location_known, .choices = known_modes,
@@ -322,6 +357,10 @@ static const struct config_row rows[] = {
 	 .offset = IN_LOCATION(who), .example = "admins", .help = "As the site's."},
 	{.key = "allow-file", .section = "location", .kind = &value_watched_file, .offset = IN_LOCATION(allow_file),
 	 .example = "/etc/chatelaine/allow-api.txt", .help = "As the site's."},
+	RULE_ROWS("location", IN_LOCATION, INHERITED),
+	{.key = "upstream", .section = "location", .shape = CONFIG_LIST, .kind = &upstream_kind,
+	 .offset = IN_LOCATION(upstream), .example = "http://127.0.0.1:3001",
+	 .help = "Where another application listens, which answers here. The site's if not given."},
 };
 
 static void note_fixed(void *out, const struct config_row *row, struct span value)

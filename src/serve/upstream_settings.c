@@ -25,15 +25,26 @@ static void release_authorities(void *into)
 const struct value_kind value_authorities = {"file", "an absolute path, or \"system\"", parse_authorities,
 					     release_authorities};
 
-static bool has_https(const struct site_options *site)
+static bool lists_https(const struct value_texts *upstream)
 {
 	struct url url;
 	size_t i;
 
-	for (i = 0; i < site->upstream.count; i++)
-		if (url_parse(span_of(site->upstream.at[i]), &url, NULL) == OK && url.scheme == URL_HTTPS)
+	for (i = 0; i < upstream->count; i++)
+		if (url_parse(span_of(upstream->at[i]), &url, NULL) == OK && url.scheme == URL_HTTPS)
 			return true;
 	return false;
+}
+
+/* Those of its locations are believed as the site's are. */
+static bool has_https(const struct site_options *site)
+{
+	bool found = lists_https(&site->upstream);
+	size_t i;
+
+	for (i = 0; i < site->location_count && !found; i++)
+		found = lists_https(&site->locations[i].upstream);
+	return found;
 }
 
 enum status upstream_settings_check(void *object, struct error *err)
@@ -80,11 +91,23 @@ bool upstream_settings_equal(const struct site_options *one, const struct site_o
 	       span_equals(one->upstream_key.bytes, other->upstream_key.bytes);
 }
 
+static void each_of(const struct value_texts *upstream, void (*on_url)(void *arg, struct span url), void *arg)
+{
+	size_t i;
+
+	for (i = 0; i < upstream->count; i++)
+		on_url(arg, span_of(upstream->at[i]));
+}
+
 void upstream_settings_each(const struct house_settings *house, void (*on_url)(void *arg, struct span url), void *arg)
 {
 	size_t i, j;
 
-	for (i = 0; i < house->door.site_count; i++)
-		for (j = 0; j < house->door.sites[i].upstream.count; j++)
-			on_url(arg, span_of(house->door.sites[i].upstream.at[j]));
+	for (i = 0; i < house->door.site_count; i++) {
+		const struct site_options *site = &house->door.sites[i];
+
+		each_of(&site->upstream, on_url, arg);
+		for (j = 0; j < site->location_count; j++)
+			each_of(&site->locations[j].upstream, on_url, arg);
+	}
 }

@@ -9,6 +9,7 @@
 
 #include "access/allow_file.h"
 #include "access/policy.h"
+#include "base/network.h"
 #include "config/config_value.h"
 #include "shm/roster.h"
 
@@ -21,6 +22,8 @@ static const struct value_texts who_staff = {staff, 1}, who_admins = {admins, 1}
 				who_both_turned = {both_turned, 2}, who_everyone = {everyone, 2};
 
 enum { NOW = 1000000 };
+
+#define ERRAND(a, b) (&(const struct errand){.path = a, .other = b, .method = SPAN("GET")})
 
 static const struct identity nobody = {.who = WHO_NO_CERTIFICATE};
 
@@ -86,7 +89,7 @@ static void assert_refuses(const struct rule_options *rules, size_t count, const
 static enum verdict decide(struct fixture *fixture, struct policy *policy, const char *path,
 			   const struct identity *who)
 {
-	struct judgement judgement = policy_decide(policy, span_of(path), SPAN(""), who, fixture->roster, NOW);
+	struct judgement judgement = policy_decide(policy, ERRAND(span_of(path), SPAN("")), who, fixture->roster, NOW);
 
 	assert_int_equal(judgement.passes, judgement.verdict == VERDICT_PASS);
 	return judgement.verdict;
@@ -188,14 +191,14 @@ static void a_second_reading_must_pass_too(void **state)
 	struct policy *policy = make(rules, 3);
 	struct judgement judgement;
 
-	judgement = policy_decide(policy, SPAN("/open/..%2Fadmin"), SPAN("/admin"), &fixture->alice, fixture->roster, NOW);
+	judgement = policy_decide(policy, ERRAND(SPAN("/open/..%2Fadmin"), SPAN("/admin")), &fixture->alice, fixture->roster, NOW);
 	assert_int_equal(judgement.verdict, VERDICT_NOT_ALLOWED);
-	judgement = policy_decide(policy, SPAN("/open/..%2Fx"), SPAN("/x"), &nobody, fixture->roster, NOW);
+	judgement = policy_decide(policy, ERRAND(SPAN("/open/..%2Fx"), SPAN("/x")), &nobody, fixture->roster, NOW);
 	assert_int_equal(judgement.verdict, VERDICT_NOBODY);
 	/* Decoded, and then taken without regard to case. */
-	judgement = policy_decide(policy, SPAN("/open/..%2FADMIN"), SPAN("/ADMIN"), &fixture->alice, fixture->roster, NOW);
+	judgement = policy_decide(policy, ERRAND(SPAN("/open/..%2FADMIN"), SPAN("/ADMIN")), &fixture->alice, fixture->roster, NOW);
 	assert_int_equal(judgement.verdict, VERDICT_NOT_ALLOWED);
-	judgement = policy_decide(policy, SPAN("/open/a%2Fb"), SPAN("/open/a/b"), &nobody, fixture->roster, NOW);
+	judgement = policy_decide(policy, ERRAND(SPAN("/open/a%2Fb"), SPAN("/open/a/b")), &nobody, fixture->roster, NOW);
 	assert_true(judgement.passes);
 	policy_free(policy);
 }
@@ -244,20 +247,20 @@ static void watch_lets_pass_and_says_what_it_would_have_said(void **state)
 	struct policy *policy = make(rules, 2);
 	struct judgement judgement;
 
-	judgement = policy_decide(policy, SPAN("/"), SPAN(""), &nobody, fixture->roster, NOW);
+	judgement = policy_decide(policy, ERRAND(SPAN("/"), SPAN("")), &nobody, fixture->roster, NOW);
 	assert_int_equal(judgement.verdict, VERDICT_NOBODY);
 	assert_true(judgement.passes);
-	judgement = policy_decide(policy, SPAN("/"), SPAN(""), &fixture->alice, fixture->roster, NOW);
+	judgement = policy_decide(policy, ERRAND(SPAN("/"), SPAN("")), &fixture->alice, fixture->roster, NOW);
 	assert_int_equal(judgement.verdict, VERDICT_NOT_ALLOWED);
 	assert_true(judgement.passes);
-	judgement = policy_decide(policy, SPAN("/a%2fshut"), SPAN("/shut"), &nobody, fixture->roster, NOW);
+	judgement = policy_decide(policy, ERRAND(SPAN("/a%2fshut"), SPAN("/shut")), &nobody, fixture->roster, NOW);
 	assert_false(judgement.passes);
 	policy_free(policy);
 }
 
 static struct judgement judge(struct fixture *fixture, struct policy *policy, const struct identity *who, int64_t now)
 {
-	return policy_decide(policy, SPAN("/"), SPAN(""), who, fixture->roster, now);
+	return policy_decide(policy, ERRAND(SPAN("/"), SPAN("")), who, fixture->roster, now);
 }
 
 static void a_watch_ends_at_its_second_and_not_before(void **state)
@@ -276,9 +279,9 @@ static void a_watch_ends_at_its_second_and_not_before(void **state)
 	assert_int_equal(judge(fixture, policy, &nobody, NOW).verdict, VERDICT_NOBODY);
 	assert_false(judge(fixture, policy, &fixture->alice, NOW).passes);
 	assert_true(judge(fixture, policy, &fixture->bob, NOW).passes);
-	assert_true(policy_decide(policy, SPAN("/later/x"), SPAN(""), &nobody, fixture->roster, NOW + 49).passes);
-	assert_false(policy_decide(policy, SPAN("/later/x"), SPAN(""), &nobody, fixture->roster, NOW + 50).passes);
-	assert_true(policy_decide(policy, SPAN("/ever"), SPAN(""), &nobody, fixture->roster, INT64_MAX).passes);
+	assert_true(policy_decide(policy, ERRAND(SPAN("/later/x"), SPAN("")), &nobody, fixture->roster, NOW + 49).passes);
+	assert_false(policy_decide(policy, ERRAND(SPAN("/later/x"), SPAN("")), &nobody, fixture->roster, NOW + 50).passes);
+	assert_true(policy_decide(policy, ERRAND(SPAN("/ever"), SPAN("")), &nobody, fixture->roster, INT64_MAX).passes);
 	assert_int_equal(policy_next_change(policy, 0), NOW);
 	assert_int_equal(policy_next_change(policy, NOW - 1), NOW);
 	assert_int_equal(policy_next_change(policy, NOW), NOW + 50);
@@ -324,14 +327,14 @@ static void known_devices_are_watched_apart_from_nobody(void **state)
 
 	assert_true(judge(fixture, policy, &nobody, NOW).passes);
 	assert_false(judge(fixture, policy, &fixture->alice, NOW).passes);
-	assert_false(policy_decide(policy, SPAN("/x"), SPAN(""), &fixture->alice, fixture->roster, NOW).passes);
+	assert_false(policy_decide(policy, ERRAND(SPAN("/x"), SPAN("")), &fixture->alice, fixture->roster, NOW).passes);
 	policy_free(policy);
 	policy = make(open, 3);
 	assert_false(judge(fixture, policy, &nobody, NOW - 1).passes);
 	assert_true(judge(fixture, policy, &fixture->alice, NOW - 1).passes);
 	assert_false(judge(fixture, policy, &fixture->alice, NOW).passes);
-	assert_true(policy_decide(policy, SPAN("/x"), SPAN(""), &fixture->alice, fixture->roster, NOW - 1).passes);
-	assert_false(policy_decide(policy, SPAN("/y"), SPAN(""), &fixture->alice, fixture->roster, NOW - 1).passes);
+	assert_true(policy_decide(policy, ERRAND(SPAN("/x"), SPAN("")), &fixture->alice, fixture->roster, NOW - 1).passes);
+	assert_false(policy_decide(policy, ERRAND(SPAN("/y"), SPAN("")), &fixture->alice, fixture->roster, NOW - 1).passes);
 	assert_int_equal(policy_next_change(policy, 0), NOW);
 	policy_free(policy);
 }
@@ -353,8 +356,8 @@ static void a_group_can_be_enforced_while_the_others_are_watched(void **state)
 	assert_false(judge(fixture, policy, &fixture->bob, NOW).passes);
 	assert_false(judge(fixture, policy, &expired, NOW).passes);
 	assert_true(judge(fixture, policy, &nobody, NOW).passes);
-	assert_false(policy_decide(policy, SPAN("/x"), SPAN(""), &fixture->bob, fixture->roster, NOW).passes);
-	assert_false(policy_decide(policy, SPAN("/y"), SPAN(""), &fixture->alice, fixture->roster, NOW).passes);
+	assert_false(policy_decide(policy, ERRAND(SPAN("/x"), SPAN("")), &fixture->bob, fixture->roster, NOW).passes);
+	assert_false(policy_decide(policy, ERRAND(SPAN("/y"), SPAN("")), &fixture->alice, fixture->roster, NOW).passes);
 	policy_free(policy);
 }
 
@@ -365,7 +368,7 @@ static void a_judgement_names_the_location_whose_rule_it_was(void **state)
 	struct policy *policy = make(rules, 2);
 
 	assert_null(judge(fixture, policy, &nobody, NOW).location);
-	assert_string_equal(policy_decide(policy, SPAN("/api/x"), SPAN(""), &nobody, fixture->roster, NOW).location,
+	assert_string_equal(policy_decide(policy, ERRAND(SPAN("/api/x"), SPAN("")), &nobody, fixture->roster, NOW).location,
 			    "/api");
 	policy_free(policy);
 }
@@ -494,9 +497,243 @@ static void each_state_of_the_roster_has_its_reason(void **state)
 	assert_false(identity_judge(&standing, 150).who == WHO_KNOWN);
 }
 
+/* Each location lets in another group or everybody, so that a verdict tells which one decided. */
+static void locations_are_asked_in_the_order_that_nginx_has(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct rule_options rules[] = {
+		{.who = &who_staff},
+		{.path = "~ \\.txt$", .no_certificate = NO_CERTIFICATE_ALLOW},
+		{.path = "~* ^/API/V[0-9]+/", .who = &who_admins},
+		{.path = "/api", .no_certificate = NO_CERTIFICATE_ALLOW},
+		{.path = "/api/deep", .who = &who_admins},
+		{.path = "^~ /api/shut", .who = &who_staff},
+		{.path = "= /api/shut/x", .no_certificate = NO_CERTIFICATE_ALLOW},
+	};
+	struct policy *policy = make(rules, 7);
+
+	/* The prefix, when no expression holds. */
+	assert_int_equal(decide(fixture, policy, "/api/x", &nobody), VERDICT_PASS);
+	assert_int_equal(decide(fixture, policy, "/api/deep/x", &fixture->alice), VERDICT_NOT_ALLOWED);
+	/* The first expression that holds, before any prefix. */
+	assert_int_equal(decide(fixture, policy, "/api/deep/x.txt", &nobody), VERDICT_PASS);
+	assert_int_equal(decide(fixture, policy, "/api/v7/x", &fixture->alice), VERDICT_NOT_ALLOWED);
+	assert_int_equal(decide(fixture, policy, "/api/v7/x.txt", &nobody), VERDICT_PASS);
+	/* ^~ is final, but an exact one comes before it. */
+	assert_int_equal(decide(fixture, policy, "/api/shut/y.txt", &nobody), VERDICT_NOBODY);
+	assert_int_equal(decide(fixture, policy, "/api/shut/y.txt", &fixture->alice), VERDICT_PASS);
+	assert_int_equal(decide(fixture, policy, "/api/shut/x", &nobody), VERDICT_PASS);
+	assert_int_equal(decide(fixture, policy, "/api/shut/xy", &nobody), VERDICT_NOBODY);
+	assert_int_equal(decide(fixture, policy, "/other", &nobody), VERDICT_NOBODY);
+	policy_free(policy);
+}
+
+static void an_expression_is_asked_for_each_reading_of_a_path(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct rule_options open[] = {
+		{.who = &who_staff},
+		{.path = "~ ^/api/v[0-9]+/hooks", .no_certificate = NO_CERTIFICATE_ALLOW},
+	};
+	const struct rule_options shut[] = {
+		{.no_certificate = NO_CERTIFICATE_ALLOW},
+		{.path = "~ ^/admin/(users|keys)$", .no_certificate = NO_CERTIFICATE_EXPLAIN},
+		{.path = "= /secret", .no_certificate = NO_CERTIFICATE_EXPLAIN},
+		{.path = "~ ^/end/$", .no_certificate = NO_CERTIFICATE_EXPLAIN},
+		{.path = "= /last/", .no_certificate = NO_CERTIFICATE_EXPLAIN},
+	};
+	static const char *const stays_shut[] = {"/admin/users", "/ADMIN/users", "/admin/Keys", "/admin/keys/", "/secret",
+						 "/SECRET", "/secret/", "/Secret/", "/end/", "/end", "/END", "/last/", "/last",
+						 "/LAST"};
+	static const char *const stays_open[] = {"/admin", "/admin/userx", "/admin/users/x", "/secrets", "/secret/x", "/endx",
+						 "/end//x", "/last/x", "/las", "/"};
+	struct policy *policy = make(open, 2);
+	struct judgement judgement;
+	size_t i;
+
+	assert_int_equal(decide(fixture, policy, "/api/v1/hooks/x", &nobody), VERDICT_PASS);
+	assert_int_equal(decide(fixture, policy, "/API/v1/hooks/x", &nobody), VERDICT_NOBODY);
+	judgement = policy_decide(policy, ERRAND(SPAN("/api/v1/hooks/..%2F..%2Fadmin"), SPAN("/api/admin")), &nobody,
+				  fixture->roster, NOW);
+	assert_int_equal(judgement.verdict, VERDICT_NOBODY);
+	judgement = policy_decide(policy, ERRAND(SPAN("/api/v1/hooks;x/y"), SPAN("/api/v1/hooks/y")), &nobody,
+				  fixture->roster, NOW);
+	assert_int_equal(judgement.verdict, VERDICT_PASS);
+	policy_free(policy);
+	policy = make(shut, 5);
+	for (i = 0; i < sizeof stays_shut / sizeof *stays_shut; i++) {
+		if (decide(fixture, policy, stays_shut[i], &nobody) != VERDICT_NOBODY)
+			fail_msg("%s is open", stays_shut[i]);
+		judgement = policy_decide(policy, ERRAND(SPAN("/x%2Fy"), span_of(stays_shut[i])), &nobody,
+					  fixture->roster, NOW);
+		assert_int_equal(judgement.verdict, VERDICT_NOBODY);
+	}
+	for (i = 0; i < sizeof stays_open / sizeof *stays_open; i++)
+		if (decide(fixture, policy, stays_open[i], &nobody) != VERDICT_PASS)
+			fail_msg("%s is shut", stays_open[i]);
+	policy_free(policy);
+}
+
+static enum verdict decide_from(struct fixture *fixture, struct policy *policy, const char *path, const char *address,
+				const struct identity *who, const char *method)
+{
+	uint8_t bytes[NETWORK_BYTES];
+	struct address parsed;
+	struct errand errand = {.path = span_of(path), .other = SPAN(""), .method = span_of(method)};
+	struct judgement judgement;
+
+	if (address) {
+		assert_true(address_parse_ip(span_of(address), &parsed));
+		assert_true(network_bytes(&parsed, bytes));
+		errand.from = bytes;
+	}
+	judgement = policy_decide(policy, &errand, who, fixture->roster, NOW);
+	return judgement.verdict;
+}
+
+static void a_request_must_come_from_the_rules_networks(void **state)
+{
+	struct fixture *fixture = *state;
+	char *inside[] = {(char *)"10.0.0.0/8", (char *)"2001:db8::/32"}, *outside[] = {(char *)"192.0.2.0/24"};
+	const struct value_texts from_inside = {inside, 2}, from_outside = {outside, 1};
+	const struct rule_options rules[] = {
+		{.no_certificate = NO_CERTIFICATE_WATCH, .allow_from = &from_inside},
+		{.path = "/hooks", .no_certificate = NO_CERTIFICATE_ALLOW, .allow_from = &from_outside},
+		{.path = "/open", .no_certificate = NO_CERTIFICATE_ALLOW},
+	};
+	struct policy *policy = make(rules, 3);
+	struct judgement judgement;
+
+	assert_true(policy_asks_address(policy));
+	assert_int_equal(decide_from(fixture, policy, "/", "10.1.2.3", &fixture->alice, "GET"), VERDICT_PASS);
+	assert_int_equal(decide_from(fixture, policy, "/", "::ffff:10.1.2.3", &fixture->alice, "GET"), VERDICT_PASS);
+	assert_int_equal(decide_from(fixture, policy, "/", "2001:db8::1", &fixture->alice, "GET"), VERDICT_PASS);
+	assert_int_equal(decide_from(fixture, policy, "/", "192.0.2.1", &fixture->alice, "GET"), VERDICT_NOT_FROM_THERE);
+	assert_int_equal(decide_from(fixture, policy, "/hooks", "192.0.2.1", &nobody, "GET"), VERDICT_PASS);
+	assert_int_equal(decide_from(fixture, policy, "/hooks", "10.1.2.3", &nobody, "GET"), VERDICT_NOT_FROM_THERE);
+	assert_int_equal(decide_from(fixture, policy, "/HOOKS", "192.0.2.1", &nobody, "GET"), VERDICT_NOT_FROM_THERE);
+	/* Inherited; and an address that nobody knows is in no network. */
+	assert_int_equal(decide_from(fixture, policy, "/open", "192.0.2.1", &nobody, "GET"), VERDICT_NOT_FROM_THERE);
+	assert_int_equal(decide_from(fixture, policy, "/open", NULL, &nobody, "GET"), VERDICT_NOT_FROM_THERE);
+	/* Watching is for certificates alone. */
+	judgement = policy_decide(policy, ERRAND(SPAN("/"), SPAN("")), &nobody, fixture->roster, NOW);
+	assert_false(judgement.passes);
+	policy_free(policy);
+}
+
+static void a_rule_takes_its_methods_and_says_which(void **state)
+{
+	struct fixture *fixture = *state;
+	char *reading[] = {(char *)"GET"}, *posting[] = {(char *)"POST", (char *)"PROPFIND"};
+	const struct value_texts get = {reading, 1}, post = {posting, 2};
+	const struct rule_options rules[] = {
+		{.no_certificate = NO_CERTIFICATE_WATCH, .methods = &get},
+		{.path = "/hooks", .no_certificate = NO_CERTIFICATE_ALLOW, .methods = &post},
+		{.path = "/shut", .no_certificate = NO_CERTIFICATE_EXPLAIN},
+	};
+	struct policy *policy = make(rules, 3);
+	struct errand errand = {.path = SPAN("/hooks/x"), .other = SPAN(""), .method = SPAN("GET")};
+	struct judgement judgement;
+
+	assert_int_equal(decide_from(fixture, policy, "/", NULL, &fixture->alice, "GET"), VERDICT_PASS);
+	assert_int_equal(decide_from(fixture, policy, "/", NULL, &fixture->alice, "HEAD"), VERDICT_PASS);
+	assert_int_equal(decide_from(fixture, policy, "/", NULL, &fixture->alice, "GE"), VERDICT_METHOD);
+	assert_int_equal(decide_from(fixture, policy, "/", NULL, &fixture->alice, "POST"), VERDICT_METHOD);
+	assert_int_equal(decide_from(fixture, policy, "/hooks", NULL, &nobody, "PROPFIND"), VERDICT_PASS);
+	assert_int_equal(decide_from(fixture, policy, "/shut", NULL, &nobody, "POST"), VERDICT_NOBODY);
+	judgement = policy_decide(policy, &errand, &nobody, fixture->roster, NOW);
+	assert_int_equal(judgement.verdict, VERDICT_METHOD);
+	assert_false(judgement.passes);
+	assert_string_equal(judgement.methods, "POST, PROPFIND");
+	errand = (struct errand){.path = SPAN("/"), .other = SPAN(""), .method = SPAN("PUT")};
+	judgement = policy_decide(policy, &errand, &nobody, fixture->roster, NOW);
+	assert_int_equal(judgement.verdict, VERDICT_METHOD);
+	assert_false(judgement.passes);
+	assert_string_equal(judgement.methods, "GET, HEAD");
+	policy_free(policy);
+}
+
+static void the_lowest_ceiling_of_what_a_path_might_meet_holds(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct rule_options rules[] = {
+		{.body_ceiling = 1000},
+		{.path = "/up", .body_ceiling = 5000},
+		{.path = "/small", .body_ceiling = 10},
+		{.path = "/same"},
+	};
+	struct policy *policy = make(rules, 4);
+
+	assert_int_equal(policy_decide(policy, ERRAND(SPAN("/up/x"), SPAN("")), &fixture->alice, fixture->roster, NOW).body_ceiling, 5000);
+	assert_int_equal(policy_decide(policy, ERRAND(SPAN("/up/x"), SPAN("")), &fixture->alice, fixture->roster, NOW).rule, 1);
+	assert_int_equal(policy_decide(policy, ERRAND(SPAN("/same"), SPAN("")), &fixture->alice, fixture->roster, NOW).body_ceiling, 1000);
+	assert_int_equal(policy_decide(policy, ERRAND(SPAN("/up%2F..%2Fsmall"), SPAN("/small")), &fixture->alice, fixture->roster, NOW).body_ceiling, 10);
+	assert_int_equal(policy_decide(policy, ERRAND(SPAN("/UP"), SPAN("")), &fixture->alice, fixture->roster, NOW).body_ceiling, 1000);
+	policy_free(policy);
+}
+
+static void the_digest_knows_places_networks_and_methods(void **state)
+{
+	char *one[] = {(char *)"10.0.0.0/8"}, *other[] = {(char *)"10.0.0.0/9"}, *get[] = {(char *)"GET"}, *post[] = {(char *)"POST"};
+	const struct value_texts from_one = {one, 1}, from_other = {other, 1}, by_get = {get, 1}, by_post = {post, 1};
+	const struct rule_options some[][3] = {
+		{{.path = NULL}, {.path = "/a"}, {.path = "~ b"}},
+		{{.path = NULL}, {.path = "= /a"}, {.path = "~ b"}},
+		{{.path = NULL}, {.path = "^~ /a"}, {.path = "~ b"}},
+		{{.path = NULL}, {.path = "/a"}, {.path = "~* b"}},
+		{{.path = NULL}, {.path = "~ a"}, {.path = "~ b"}},
+		{{.path = NULL}, {.path = "~ b"}, {.path = "~ a"}},
+		{{.allow_from = &from_one}, {.path = "/a"}, {.path = "~ b"}},
+		{{.allow_from = &from_other}, {.path = "/a"}, {.path = "~ b"}},
+		{{.methods = &by_get}, {.path = "/a"}, {.path = "~ b"}},
+		{{.methods = &by_post}, {.path = "/a"}, {.path = "~ b"}},
+		{{.path = NULL}, {.path = "/a", .methods = &by_post}, {.path = "~ b"}},
+	};
+	enum { SOME = sizeof some / sizeof *some };
+	struct policy *policies[SOME];
+	size_t i, j;
+
+	(void)state;
+	for (i = 0; i < SOME; i++)
+		policies[i] = make(some[i], 3);
+	for (i = 0; i < SOME; i++)
+		for (j = 0; j < SOME; j++)
+			assert_int_equal(memcmp(policy_digest(policies[i]), policy_digest(policies[j]),
+						POLICY_DIGEST_SIZE) == 0, i == j);
+	for (i = 0; i < SOME; i++)
+		policy_free(policies[i]);
+}
+
+static void what_a_rule_cannot_ask_for_is_refused(void **state)
+{
+	char *from[] = {(char *)"10.0.0.1/8"}, *lower_case[] = {(char *)"get"}, *doubled[] = {(char *)"GET", (char *)"GET"};
+	const struct value_texts bad_from = {from, 1}, bad_method = {lower_case, 1}, twice_get = {doubled, 2};
+	const struct rule_options network[] = {{.path = NULL}, {.path = "/a", .allow_from = &bad_from}};
+	const struct rule_options method[] = {{.methods = &bad_method}};
+	const struct rule_options twice[] = {{.methods = &twice_get}};
+	const struct rule_options same[] = {{.path = NULL}, {.path = "/a"}, {.path = "^~ /a/"}};
+	const struct rule_options fine[] = {{.path = NULL}, {.path = "/a"}, {.path = "= /a"}, {.path = "~ /a"}, {.path = "~* /a"}};
+	const struct rule_options pattern[] = {{.path = NULL}, {.path = "~ ^/(a"}};
+
+	(void)state;
+	assert_refuses(network, 2, "location \"/a\": allow-from: \"10.0.0.1/8\": the address has bits behind its prefix");
+	assert_refuses(method, 1, "methods: \"get\" is none; write GET, POST or the like");
+	assert_refuses(twice, 1, "methods: GET is there twice");
+	assert_refuses(same, 3, "location \"^~ /a/\": it is there twice");
+	assert_refuses(pattern, 2, "location \"~ ^/(a\": \"^/(a\", character 5: the ( is not closed; write \\( for a parenthesis");
+	policy_free(make(fine, 5));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(locations_are_asked_in_the_order_that_nginx_has, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(an_expression_is_asked_for_each_reading_of_a_path, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_request_must_come_from_the_rules_networks, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_rule_takes_its_methods_and_says_which, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_lowest_ceiling_of_what_a_path_might_meet_holds, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_digest_knows_places_networks_and_methods, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_a_rule_cannot_ask_for_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_site_without_words_lets_every_known_device_in_and_nobody_else, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(groups_decide_and_are_remembered_by_set, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(everyone_is_every_known_device, set_up, tear_down),

@@ -171,8 +171,8 @@ static void house_begin(void)
 					      .sites = house.sites,
 					      .site_count = 1};
 	house.sites[0].name = (char *)"chat.example.com";
-	house.services[0] = (struct route_service){NULL, "/", &teller};
-	house.services[1] = (struct route_service){NULL, "/hold/", &holder};
+	house.services[0] = (struct route_service){NULL, "/", &teller, NULL};
+	house.services[1] = (struct route_service){NULL, "/hold/", &holder, NULL};
 	buffer_init(&house.log, 1 << 20);
 }
 

@@ -17,7 +17,7 @@
 
 static const struct service relay = {.name = "relay"}, join = {.name = "join"}, deep = {.name = "deep"};
 static const struct route_service services[] = {
-	{NULL, "/", &relay}, {"chat.example.com", "/join/", &join}, {"chat.example.com", "/join/x", &deep}};
+	{NULL, "/", &relay, NULL}, {"chat.example.com", "/join/", &join, NULL}, {"chat.example.com", "/join/x", &deep, NULL}};
 
 static char *texts_one[1];
 
@@ -114,12 +114,12 @@ static void the_longest_path_names_the_service(void **state)
 	const struct site *chat = routes_site(routes, 0), *other = routes_site(routes, 1);
 
 	(void)state;
-	assert_ptr_equal(site_service(chat, SPAN("/")), &relay);
-	assert_ptr_equal(site_service(chat, SPAN("*")), &relay);
-	assert_ptr_equal(site_service(chat, SPAN("/join/x")), &deep);
-	assert_ptr_equal(site_service(chat, SPAN("/join/y")), &join);
-	assert_ptr_equal(site_service(chat, SPAN("/joint")), &relay);
-	assert_ptr_equal(site_service(other, SPAN("/join/y")), &relay);
+	assert_ptr_equal(site_service(chat, SPAN("/"), 0), &relay);
+	assert_ptr_equal(site_service(chat, SPAN("*"), 0), &relay);
+	assert_ptr_equal(site_service(chat, SPAN("/join/x"), 0), &deep);
+	assert_ptr_equal(site_service(chat, SPAN("/join/y"), 0), &join);
+	assert_ptr_equal(site_service(chat, SPAN("/joint"), 0), &relay);
+	assert_ptr_equal(site_service(other, SPAN("/join/y"), 0), &relay);
 	routes_release(routes);
 }
 
@@ -179,7 +179,7 @@ static void an_unreadable_allow_file_is_a_warning_and_a_refusal_for_all(void **s
 	assert_non_null(memmem(line_ring_take(log_ring(), SIZE_MAX).at, line_ring_take(log_ring(), SIZE_MAX).size, line, sizeof line - 1));
 	line_ring_taken(log_ring(), line_ring_take(log_ring(), SIZE_MAX).size);
 	log_gather(false);
-	assert_int_equal(policy_decide(routes_site(routes, 0)->policy, SPAN("/"), SPAN(""), &known, NULL, 0).verdict,
+	assert_int_equal(policy_decide(routes_site(routes, 0)->policy, &(struct errand){.path = SPAN("/"), .other = SPAN("")}, &known, NULL, 0).verdict,
 			 VERDICT_FILE_UNREADABLE);
 	routes_release(routes);
 }

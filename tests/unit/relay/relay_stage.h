@@ -41,6 +41,7 @@ struct stage {
 	struct connection *connection; /* the client's last; until it is closed */
 	int listening, client, upstream; /* descriptors of the test; -1 */
 	uint16_t port;
+	const struct header_rules *rules;
 	enum refusal refused; /* the last */
 	unsigned refusals;
 	enum ending closed_why;
@@ -61,6 +62,12 @@ struct span visit_lines(struct exchange *exchange)
 {
 	(void)exchange;
 	return SPAN("X-Chatelaine-Person: alice\r\nX-Forwarded-For: 192.0.2.1\r\n");
+}
+
+const struct header_rules *visit_header_rules(const struct exchange *exchange)
+{
+	(void)exchange;
+	return stage.rules;
 }
 
 void visit_drop_lines(struct exchange *exchange)
