@@ -50,14 +50,14 @@ static void end_trial(struct passage *passage)
 	passage->is_trial = false;
 }
 
-static void note_failure(struct passage *passage)
+static void note_failure(struct passage *passage, const struct error *err)
 {
 	struct upstream *upstream = passage_upstream(passage);
 
 	passage->is_trial = false; /* upstream_failed has ended it */
 	if (upstream_failed(upstream, passage_now(passage)))
-		log_say(LOG_WARNING, "upstream", "%s is down: nothing but a trial goes there while others answer",
-			upstream->name);
+		log_say(LOG_WARNING, "upstream", "%s is down (%s): only a trial now and then goes there while others answer",
+			upstream->name, err->text);
 }
 
 void passage_heard(struct passage *passage)
@@ -208,7 +208,7 @@ static void ask_pool(struct passage *passage)
 		if (status == OK || status == AGAIN)
 			return;
 		if (why == POOL_UNREACHABLE)
-			note_failure(passage);
+			note_failure(passage, &err);
 	} while (choose_another(passage));
 	passage_fail(passage, row_of(why), &err);
 }
@@ -223,7 +223,7 @@ static void on_lease(struct pool_wait *wait, struct lease *lease, enum pool_fail
 		return;
 	}
 	if (why == POOL_UNREACHABLE)
-		note_failure(passage);
+		note_failure(passage, err);
 	if (why == POOL_UNREACHABLE && choose_another(passage))
 		ask_pool(passage);
 	else
@@ -294,15 +294,31 @@ static bool may_repeat(const struct passage *passage)
 	       passage->interims == 0 && (!passage->is_written || is_repeatable(passage));
 }
 
-/* By a new connection: where a kept one was stale to the same upstream, else to another one. */
-static bool repeat(struct passage *passage)
+/* One that was not asked yet, and is not down. */
+static bool has_another(const struct passage *passage)
+{
+	const struct relay *relay = passage->relay;
+	unsigned i;
+
+	for (i = 0; i < relay->count; i++)
+		if (!was_asked(passage, i) &&
+		    upstream_standing(&relay->upstreams[i], passage_now(passage)) != UPSTREAM_DOWN)
+			return true;
+	return false;
+}
+
+/* By a new connection to another upstream; where a kept one was stale and there is no other, to the same. A stale one
+ * may be the first sign of a server that dies, and it takes a connection more with its last breath. */
+static bool repeat(struct passage *passage, const struct error *err)
 {
 	struct lease *lease = passage->lease;
 
 	if (!is_stale(passage)) {
-		note_failure(passage);
+		note_failure(passage, err);
 		if (!choose(passage))
 			return false;
+	} else if (has_another(passage)) {
+		(void)choose(passage);
 	}
 	passage->relay->figures.retried++;
 	score_add(passage->relay->worker->score, SCORE_UPSTREAM_RETRIED, 1);
@@ -328,10 +344,10 @@ void passage_fail(struct passage *passage, enum refusal why, const struct error 
 	struct relay_figures *figures = &passage->relay->figures;
 
 	if (may_repeat(passage)) {
-		if (repeat(passage))
+		if (repeat(passage, err))
 			return;
 	} else if (is_to_blame(passage, why)) {
-		note_failure(passage);
+		note_failure(passage, err);
 	}
 	note(passage, why, err);
 	passage_drop(passage);

@@ -319,6 +319,16 @@ static void on_asker_gone(void *arg)
 	exit(70); /* both are started again */
 }
 
+/* Whoever reloads wants to have it as it is now. */
+static void ask_all(struct resolver *resolver)
+{
+	size_t i;
+
+	for (i = 0; i < resolver->known_count; i++)
+		resolver->known[i].due = now_of(resolver);
+	ask_next(resolver);
+}
+
 static bool take_targets(struct resolver *resolver, int fd, struct error *err)
 {
 	struct targets fresh;
@@ -328,8 +338,10 @@ static bool take_targets(struct resolver *resolver, int fd, struct error *err)
 
 	if (targets_unpack(fd, &fresh, err) != OK)
 		return false;
-	if (memcmp(&fresh, &resolver->targets, sizeof fresh) == 0)
+	if (memcmp(&fresh, &resolver->targets, sizeof fresh) == 0) {
+		ask_all(resolver);
 		return true;
+	}
 	resolver->former = resolver->targets;
 	resolver->former_until = now_of(resolver) + FORMER_TIME;
 	resolver->targets = fresh;
@@ -338,13 +350,13 @@ static bool take_targets(struct resolver *resolver, int fd, struct error *err)
 
 		if (fresh.at[i].kind != TARGET_NAME)
 			continue;
-		known[count] = before ? *before : (struct known){.due = now_of(resolver)};
+		known[count] = before ? *before : (struct known){.count = 0};
 		snprintf(known[count].host, TARGET_SIZE, "%s", fresh.at[i].text);
 		count++;
 	}
 	memcpy(resolver->known, known, count * sizeof *known);
 	resolver->known_count = count;
-	ask_next(resolver);
+	ask_all(resolver);
 	return true;
 }
 

@@ -155,10 +155,12 @@ static void resolve_host(struct settings *settings, const char *host)
 
 	if (!resolved)
 		return;
+	/* A name server that is away keeps nobody waiting here; the resolver asks with more patience. */
+	(void)setenv("RES_OPTIONS", "timeout:1 attempts:1", 1);
 	trouble = getaddrinfo(host, NULL, &hints, &found);
 	if (trouble)
 		/* Not a reason to stay shut: it may come up later, and other sites have theirs. */
-		log_say(LOG_WARNING, "resolve", "upstream name %s: %s; requests get 502 until it resolves", host,
+		log_say(LOG_WARNING, "resolve", "upstream name %s: %s; requests get 502 until the resolver finds it", host,
 			gai_strerror(trouble));
 	for (each = found; each && resolved->count < UPSTREAM_ADDRESSES; each = each->ai_next) {
 		struct address *address = &resolved->addresses[resolved->count];

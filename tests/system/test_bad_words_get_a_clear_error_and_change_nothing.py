@@ -74,7 +74,6 @@ def test_with_json_the_error_is_json_too(still_house):
 @pytest.mark.parametrize("words, text", [
     ("bad/name --to http://127.0.0.1:1", "SITE"),
     ("x.test --to ftp://127.0.0.1", "--to"),
-    ("x.test --to https://127.0.0.1", "http://"),
     ("x.test --to http://127.0.0.1:1 --listen 443", "--listen"),
     ("x.test --to http://127.0.0.1:1 --preset wordpress", "rocketchat"),
     ("x.test --to http://127.0.0.1:1", "not a terminal|this is none"),

@@ -184,6 +184,31 @@ static void a_get_that_a_new_connection_loses_goes_to_the_other(void **state)
 	assert_nothing_held();
 }
 
+static void a_stale_connection_is_made_good_by_the_other_upstream(void **state)
+{
+	(void)state;
+	int kept, other;
+
+	client_says(GET);
+	kept = line_to(0);
+	(void)take(kept);
+	put_text(kept, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	assert_has(take(stage.client), "200");
+	stage.relay->next = 0;
+	client_says(GET);
+	assert_has(take(kept), "GET");
+	shut_hard(&kept);
+	two.count--;
+	stage_turn();
+	other = line_to(1);
+	assert_true(other >= 0);
+	assert_int_equal(line_to(0), -1);
+	put_text(other, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes");
+	assert_has(take(stage.client), "yes");
+	/* Nobody is to blame for a connection that was kept too long. */
+	assert_int_equal(relay_upstream(stage.relay, 0)->figures.failures, 0);
+}
+
 static void once_and_not_more(void **state)
 {
 	(void)state;
@@ -294,6 +319,7 @@ int main(void)
 		TEST(a_trial_that_is_answered_brings_it_back),
 		TEST(when_all_are_down_they_are_asked_all_the_same),
 		TEST(a_get_that_a_new_connection_loses_goes_to_the_other),
+		TEST(a_stale_connection_is_made_good_by_the_other_upstream),
 		TEST(once_and_not_more),
 		TEST(a_post_goes_to_one_upstream_only),
 		TEST(garbage_is_told_and_not_asked_for_again),
