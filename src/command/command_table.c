@@ -10,6 +10,7 @@
 #include "command/manual.h"
 #include "command/person.h"
 #include "command/serve.h"
+#include "command/share_port.h"
 #include "command/status.h"
 #include "command/watch_command.h"
 
@@ -68,6 +69,11 @@ const struct command commands[] = {
 	{"config", "check", command_config_check, "[--config FILE]", "is the configuration right?", NULL, false},
 	{"config", "reference", command_config_reference, "", "every key with its default", NULL, false},
 	{"retreat", NULL, command_retreat, "[--config FILE]", "how to give the ports back to another proxy", NULL, false},
+	{"share-port", NULL, command_share_port,
+	 "SITE... [--port 443] [--door 127.0.0.1:8443] [--rest 127.0.0.1:8444]",
+	 "how an nginx in front shares its port with this door",
+	 "Prints an nginx stream block that passes TLS on by name, untouched, with the PROXY protocol:\n"
+	 "SITEs to --door, where chatelaine listens then, all other names to --rest, nginx's own.", false},
 	{"example", NULL, command_example, "[--listen 127.0.0.1:PORT]", "a small application to try the door with", NULL, false},
 	{"manual", "commands", command_manual_commands, "", "the list of chatelaine(1)", NULL, true},
 	{"manual", "keys", command_manual_keys, "", "the list of chatelaine.conf(5)", NULL, true},

@@ -15,6 +15,7 @@
 #include "command/acme.h"
 #include "command/asking.h"
 #include "command/options.h"
+#include "command/share_port.h"
 #include "command/renewal.h"
 #include "config/config_parse.h"
 #include "door/route.h"
@@ -317,5 +318,6 @@ int command_init(struct invocation *invocation)
 	       given.is_public ? given.certificate : "made by its own authority (clients trust it by \"chatelaine ca cert\")",
 	       given.state);
 	advise(&given);
+	share_port_advise(given.name.text, 443);
 	return given.acme && !given.is_public ? get_certificate(&given) : EXIT_DONE;
 }

@@ -22,8 +22,8 @@ static enum status say_busy(const struct address *address, struct error *err)
 	status = error_refuse(
 		err,
 		"%s is in use by %s. Three ways on: (1) replace it: stop %s and start chatelaine again; "
-		"(2) go behind it: set listen = {\"127.0.0.1:8443\"} and pass TLS through to that "
-		"address; (3) stay beside it: set listen to another port, for instance %s%u",
+		"(2) go behind it: set listen = {\"127.0.0.1:8443\"} and proxy-from = {\"127.0.0.1\"}, and pass TLS "
+		"through to that address (\"chatelaine share-port SITE\" prints how for nginx); (3) stay beside it: set listen to another port, for instance %s%u",
 		where, buffer_text(&holder), buffer_text(&holder),
 		address->any.sa_family == AF_INET6 ? "[::]:" : "0.0.0.0:", 8443u);
 	buffer_release(&holder);

@@ -123,7 +123,7 @@ static bool holds_socket(const char *pid, unsigned long inode)
 	return found;
 }
 
-void port_holder_describe(uint16_t port, struct buffer *out)
+bool port_holder_find(uint16_t port, struct buffer *out)
 {
 	struct port_search search = {.port = port};
 	struct dirent *entry;
@@ -151,7 +151,12 @@ void port_holder_describe(uint16_t port, struct buffer *out)
 	}
 	if (processes)
 		closedir(processes);
-	if (!found)
+	return found;
+}
+
+void port_holder_describe(uint16_t port, struct buffer *out)
+{
+	if (!port_holder_find(port, out))
 		buffer_add_text(out, "another process");
 }
 
