@@ -17,6 +17,7 @@ static const struct question_row rows[] = {
 	{"device-revoke", ROLE_CLI, QUESTION_WRITES, QUESTION_URGENT, answer_device_revoke},
 	{"ca-cert", ROLE_CLI, QUESTION_READS, 0, answer_ca_cert},
 	{"status", ROLE_CLI, QUESTION_READS, 0, answer_status},
+	{"reload", ROLE_CLI, QUESTION_WRITES, 0, answer_reload},
 	{"roster", ROLE_GATEWAY, QUESTION_READS, 0, answer_roster},
 	{"seen", ROLE_GATEWAY, QUESTION_WRITES, 0, answer_seen},
 	{"watched", ROLE_GATEWAY, QUESTION_WRITES, 0, answer_watched},

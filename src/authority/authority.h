@@ -50,6 +50,8 @@
  *   {next} is there when there is more: pass it as `after`. Times are seconds since 1970.
  *   `device` in a question is an id, a unique prefix of one, or PERSON/LABEL.
  *
+ *   reload {}                                      -> {outcome: "refused"|"nothing-changed"|"in-place"|"new-gateways",
+ *                                                      gateways, draining, said: a sentence a line}
  *  role GATEWAY: roster {} -> {} + fd;  seen {devices:[HEX32..]} -> {};
  *   watched {rows:[{site, location, path, address, client, code, device: HEX32, times, first, last}..], uncounted} -> {}
  *  and asked of gateways: lost {device: HEX32, why} | {devices: [HEX32..], why} | {certificate: HEX64, why} -> {closed};
@@ -73,6 +75,9 @@ struct authority_options {
 	 * once, if it lives, for nothing can be told to it any more. It counts as done when its channel
 	 * closes. NULL: nobody can. */
 	void (*kill_gateway)(void *arg, unsigned gateway);
+	/* Somebody asks the supervisor to look at the configuration; it answers by authority_reloaded with this number,
+	 * or a later one. NULL: there is no supervisor. */
+	void (*reload)(void *arg, unsigned number);
 	void *arg;
 };
 
@@ -94,6 +99,8 @@ MUST_CHECK enum status authority_add_gateway(struct authority *authority, unsign
 /* An accepted command's connection. Takes fd, also on failure. It must say hello with the token within
  * 5 s; its process and user (SO_PEERCRED) go into the audit. */
 MUST_CHECK enum status authority_add_cli(struct authority *authority, int fd, struct error *err);
+/* What became of every request up to this number; `words` (borrowed) is the answer to each. */
+void authority_reloaded(struct authority *authority, unsigned number, const json_t *words);
 /* The supervisor says that this process is gone; harmless when it is known already. */
 void authority_gateway_gone(struct authority *authority, unsigned gateway);
 

@@ -17,6 +17,7 @@ enum {
 	REFUSED_ROWS_KEPT = 100,
 	GATEWAYS_MOST = 512, /* draining ones included */
 	COMMANDS_MOST = 64,
+	RELOADS_MOST = 16,
 	ACKNOWLEDGE_MS = 500,
 	REVOKE_LIMIT_MS = 900,
 	HELLO_MS = 5000,
@@ -56,6 +57,12 @@ struct authority {
 	struct link commands; /* of command.in_authority */
 	unsigned command_count;
 	struct link closings; /* of closing.in_authority */
+
+	struct {
+		unsigned number; /* 0: free */
+		struct answer *answer;
+	} reloads[RELOADS_MOST]; /* asked of the supervisor, not answered yet */
+	unsigned reload_number;
 
 	struct link deeds; /* of deed.in_turn: wait for the turn's commit */
 	unsigned deed_count;

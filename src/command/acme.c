@@ -160,7 +160,7 @@ static enum status try_config(const struct acme *acme, struct span before, struc
 		status = error_fail_errno(err, "cannot give %s back to its owner", acme->config);
 	if (status != OK)
 		return status;
-	if (preparation_try(acme->config, &prepared, &wrong) == OK) {
+	if (preparation_try(acme->config, &prepared, NULL, &wrong) == OK) {
 		prepared_release(&prepared);
 		return OK;
 	}

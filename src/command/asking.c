@@ -53,7 +53,7 @@ static enum status load_token(const char *state, char out[static CLI_TOKEN_TEXT]
 
 /* The running one. *is_there is false when nobody listens. */
 static enum status ask_running(const struct invocation *invocation, const char *question, json_t *words,
-			       json_t **answer, bool *is_there, struct error *err)
+			       int wait_ms, json_t **answer, bool *is_there, struct error *err)
 {
 	struct question hello = {.name = "hello", .fd = -1}, asked = {.name = question, .fd = -1};
 	char path[sizeof invocation->state + 32], token[CLI_TOKEN_TEXT];
@@ -73,7 +73,7 @@ static enum status ask_running(const struct invocation *invocation, const char *
 	/* The key of a repeated question rides beside its words. */
 	asked.key = json_string_value(json_object_get(words, "key"));
 	asked.words = json_incref(words);
-	status = ask_wait(socket, asked, WAIT_MS, answer, NULL, err);
+	status = ask_wait(socket, asked, wait_ms, answer, NULL, err);
 done:
 	json_decref(greeting);
 	close(socket);
@@ -114,6 +114,12 @@ static enum status refuse_no_house(const char *state, struct error *err)
 
 int asking(const struct invocation *invocation, const char *question, json_t *words, json_t **answer)
 {
+	return asking_within(invocation, question, words, WAIT_MS, answer);
+}
+
+int asking_within(const struct invocation *invocation, const char *question, json_t *words, int wait_ms,
+		  json_t **answer)
+{
 	struct error err = {""};
 	enum status status;
 	bool is_there;
@@ -122,7 +128,7 @@ int asking(const struct invocation *invocation, const char *question, json_t *wo
 		(void)error_refuse(&err, "the arguments must be UTF-8 text");
 		return command_fail(invocation, &err);
 	}
-	status = ask_running(invocation, question, words, answer, &is_there, &err);
+	status = ask_running(invocation, question, words, wait_ms, answer, &is_there, &err);
 	if (!is_there && !house_exists(invocation->state)) {
 		status = refuse_no_house(invocation->state, &err);
 	} else if (!is_there) {

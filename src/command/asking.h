@@ -12,6 +12,9 @@
 
 /* Takes `words`. On EXIT_DONE *answer is the caller's to json_decref; else the failure has been said. */
 int asking(const struct invocation *invocation, const char *question, json_t *words, json_t **answer);
+/* The same for a question that may take so long. */
+int asking_within(const struct invocation *invocation, const char *question, json_t *words, int wait_ms,
+		  json_t **answer);
 /* A list that comes in pages: all of `list` in the answers to `question`, each asked with `words` (taken)
  * and where the one before ended. On EXIT_DONE *all is the caller's. */
 int asking_all(const struct invocation *invocation, const char *question, json_t *words, const char *list,

@@ -3,6 +3,7 @@
 #include "command/acme.h"
 #include "command/certificate_commands.h"
 #include "command/command.h"
+#include "command/config_commands.h"
 #include "command/device.h"
 #include "command/doctor.h"
 #include "command/example.h"
@@ -66,7 +67,14 @@ const struct command commands[] = {
 	 "command while none runs. The new certificate's paths are put into the configuration.\n"
 	 "--email is told to the authority; --server is another ACME directory than Let's Encrypt's.", false},
 	{"explain", NULL, command_explain, "CODE|ID", "what a refusal means and what to do", NULL, false},
-	{"config", "check", command_config_check, "[--config FILE]", "is the configuration right?", NULL, false},
+	{"config", "check", command_config_check, "[--file FILE]", "is the configuration right?",
+	 "Names every mistake with file, line, key and remedy, and warns of what is right but\n"
+	 "doubtful. Changes nothing. The file is STATE/chatelaine.conf unless --file names another.", false},
+	{"config", "reload", command_config_reload, "", "take up changes now, and say what became of them",
+	 "The same as SIGHUP to the running chatelaine, with an answer. Changes of sites, rules,\n"
+	 "certificates and upstreams are taken up in place; others (listen, workers, limits) by new\n"
+	 "gateways, while the old ones keep their WebSockets for drain-time. No connection is\n"
+	 "refused meanwhile. A mistake leaves everything as it was. Exit: 0 taken up, 1 refused.", false},
 	{"config", "reference", command_config_reference, "", "every key with its default", NULL, false},
 	{"retreat", NULL, command_retreat, "[--config FILE]", "how to give the ports back to another proxy", NULL, false},
 	{"share-port", NULL, command_share_port,

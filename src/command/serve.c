@@ -14,8 +14,6 @@
 #include "serve/settings_keys.h"
 #include "serve/supervisor.h"
 
-enum { PATH_ROOM = 4200 };
-
 void config_path(const struct invocation *invocation, const char *said, char *out, unsigned size)
 {
 	char *whole;
@@ -31,18 +29,17 @@ void config_path(const struct invocation *invocation, const char *said, char *ou
 	free(whole);
 }
 
-/* The words of the commands here: --config FILE, no more. */
-static int take_config(struct invocation *invocation, char *path)
+int take_config(struct invocation *invocation, char *path)
 {
 	const char *config = NULL;
-	const struct option_row rows[] = {{"config", &config, NULL}};
+	const struct option_row rows[] = {{"config", &config, NULL}, {"file", &config, NULL}};
 	struct error err;
 
-	if (options_parse(rows, 1, &invocation->argc, invocation->argv, &err) != OK)
+	if (options_parse(rows, 2, &invocation->argc, invocation->argv, &err) != OK)
 		return command_usage(invocation, "%s", err.text);
 	if (invocation->argc)
 		return command_usage(invocation, "\"%s\" is one word too many", invocation->argv[0]);
-	config_path(invocation, config, path, PATH_ROOM);
+	config_path(invocation, config, path, CONFIG_PATH_ROOM);
 	if (access(path, F_OK)) {
 		(void)error_refuse(&err, "there is no %s; make a house with \"chatelaine init SITE --to URL\", or name "
 				   "its folder with --state or its file with --config", path);
@@ -53,7 +50,7 @@ static int take_config(struct invocation *invocation, char *path)
 
 int command_serve(struct invocation *invocation)
 {
-	char path[PATH_ROOM];
+	char path[CONFIG_PATH_ROOM];
 	int wrong = take_config(invocation, path);
 
 	return wrong ? wrong : supervisor_run(path);
@@ -63,24 +60,6 @@ int command_role(struct invocation *invocation)
 {
 	/* The words behind "chatelaine". */
 	return role_main(invocation->argc + 1, invocation->argv - 1);
-}
-
-int command_config_check(struct invocation *invocation)
-{
-	char path[PATH_ROOM];
-	struct prepared prepared;
-	struct error err;
-	int wrong = take_config(invocation, path);
-
-	if (wrong)
-		return wrong;
-	if (crypto_start(&err) != OK || preparation_try(path, &prepared, &err) != OK)
-		return command_fail(invocation, &err);
-	prepared_release(&prepared);
-	if (invocation->json)
-		return asking_print_json(json_pack("{s:s, s:b}", "config", path, "good", 1));
-	printf("%s is good\n", path);
-	return EXIT_DONE;
 }
 
 int command_config_reference(struct invocation *invocation)
@@ -127,7 +106,7 @@ static json_t *retreat_as_json(const struct house_settings *house)
 /* How to go back to what was there before; nothing is changed here. */
 int command_retreat(struct invocation *invocation)
 {
-	char path[PATH_ROOM];
+	char path[CONFIG_PATH_ROOM];
 	struct settings *settings = NULL;
 	const struct house_settings *house;
 	struct error err;

@@ -18,7 +18,13 @@ struct reading {
 	struct config_files *files;
 	void *out;
 	struct error *err;
-	bool complained;
+	struct buffer *all;  /* every complaint, or NULL: the first one is enough */
+	unsigned complaints;
+	struct {             /* what could not be parsed: to be left out by the next try */
+		char key[PATH_ROOM];
+		unsigned line;
+	} wrong;
+	bool is_said;        /* what stopped the parser has been said */
 	unsigned values;
 	char *line_and_value; /* what on_value handed to libconfuse last */
 };
@@ -28,22 +34,57 @@ static struct reading *current;
 
 /* Complaints ------------------------------------------------------------ */
 
+/* The first one is the error; all are for whoever wants them. */
+static enum status submit(struct reading *reading, const struct error *one)
+{
+	if (reading->complaints++ == 0)
+		*reading->err = *one;
+	if (reading->all && reading->complaints <= CONFIG_COMPLAINTS_MOST)
+		buffer_printf(reading->all, "%s\n", one->text);
+	return REFUSED;
+}
+
+static bool has_heard_enough(const struct reading *reading)
+{
+	return reading->complaints && (!reading->all || reading->complaints >= CONFIG_COMPLAINTS_MOST);
+}
+
+static void word_complaint(const struct reading *reading, unsigned line, struct error *out, const char *format,
+			   va_list args) PRINTF_LIKE(4, 0);
+
+static void word_complaint(const struct reading *reading, unsigned line, struct error *out, const char *format,
+			   va_list args)
+{
+	char text[400];
+
+	vsnprintf(text, sizeof text, format, args);
+	if (line)
+		(void)error_refuse(out, "%s:%u: %s", reading->name, line, text);
+	else
+		(void)error_refuse(out, "%s: %s", reading->name, text);
+}
+
 static enum status complain(struct reading *reading, unsigned line, const char *format, ...)
 	PRINTF_LIKE(3, 4);
 
 static enum status complain(struct reading *reading, unsigned line, const char *format, ...)
 {
-	char text[400];
+	struct error one;
 	va_list args;
 
-	if (reading->complained)
+	if (has_heard_enough(reading))
 		return REFUSED;
-	reading->complained = true;
 	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
+	word_complaint(reading, line, &one, format, args);
 	va_end(args);
-	return line ? error_refuse(reading->err, "%s:%u: %s", reading->name, line, text)
-		    : error_refuse(reading->err, "%s: %s", reading->name, text);
+	return submit(reading, &one);
+}
+
+/* A complaint of the parser's, which stops there: the statement is left out when it is tried again. */
+static void remember_wrong(struct reading *reading, const char *key, unsigned line)
+{
+	snprintf(reading->wrong.key, sizeof reading->wrong.key, "%s", key);
+	reading->wrong.line = line;
 }
 
 static const char *section_of(const cfg_t *cfg)
@@ -68,13 +109,17 @@ static const char *kind_of_title(const cfg_t *cfg, const char *title)
 static void on_error(cfg_t *cfg, const char *format, va_list args)
 {
 	unsigned line = (unsigned)cfg->line;
-	bool was_complained = current->complained;
 	const char *name = strstr(format, "'%s'") ? va_arg(args, const char *) : "";
+	struct error one;
 
+	if (current->is_said) /* by on_value, which failed for it */
+		return;
+	current->is_said = true;
+	remember_wrong(current, name, line);
 	if (strstr(format, "no such option")) {
-		(void)complain(current, line, "unknown key \"%.64s\"", name);
-		if (!was_complained)
-			config_suggest(current->rows, section_of(cfg), name, current->err);
+		(void)error_refuse(&one, "%s:%u: unknown key \"%.64s\"", current->name, line, name);
+		config_suggest(current->rows, section_of(cfg), name, &one);
+		(void)submit(current, &one);
 	} else if (strstr(format, "duplicate title")) {
 		(void)complain(current, line, "%s \"%.100s\" is there twice",
 			       kind_of_title(cfg, name), name);
@@ -99,12 +144,15 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	if (opt->nvalues <= 1) {
 		if (opt->flags & GIVEN) {
 			(void)complain(current, (unsigned)cfg->line, "%s is given twice", opt->name);
+			remember_wrong(current, opt->name, (unsigned)cfg->line);
+			current->is_said = true;
 			return -1;
 		}
 		opt->flags |= GIVEN;
 	}
 	if (++current->values > VALUES_MOST) {
 		(void)complain(current, (unsigned)cfg->line, "more than %d values", VALUES_MOST);
+		current->is_said = true;
 		return -1;
 	}
 	free(current->line_and_value);
@@ -151,26 +199,116 @@ static cfg_opt_t *make_options(const struct config_rows *rows, const char *secti
 	return options;
 }
 
+/* Where a quoted or bare word, or a { } with all in it, ends that begins at `at`. */
+static size_t end_of_value(struct span text, size_t at)
+{
+	size_t depth = 0;
+	bool is_quoted = false;
+
+	for (; at < text.size; at++) {
+		char c = text.at[at];
+
+		if (is_quoted && c == '\\')
+			at++;
+		else if (c == '"')
+			is_quoted = !is_quoted;
+		else if (is_quoted)
+			continue;
+		else if (c == '{')
+			depth++;
+		else if (c == '}' && depth <= 1)
+			return at + depth; /* the one that is around is not its */
+		else if (c == '}')
+			depth--;
+		else if (depth == 0 && strchr(" \t\r\n", c))
+			return at;
+	}
+	return text.size;
+}
+
+static size_t skip_blanks(struct span text, size_t at)
+{
+	while (at < text.size && strchr(" \t\r\n", text.at[at]))
+		at++;
+	return at;
+}
+
+/* The last `key` as a word of its own before `end`; the text's size: none. */
+static size_t find_key(struct span text, struct span key, size_t end)
+{
+	size_t at;
+
+	for (at = end; key.size && at-- > 0;)
+		if (text.size - at > key.size && memcmp(text.at + at, key.at, key.size) == 0 &&
+		    (at == 0 || strchr(" \t\r\n{}", text.at[at - 1])) && strchr(" \t\r\n={", text.at[at + key.size]))
+			return at;
+	return text.size;
+}
+
+/* Blanks the last statement `key = value`, or `key "title" { }`, that begins in `line` or before; lines stay where
+ * they are. False: there is none. */
+static bool leave_out(struct buffer *clean, const char *key, unsigned line)
+{
+	struct span text = buffer_span(clean);
+	size_t at = 0, from, to;
+
+	for (; at < text.size && line; at++)
+		line -= text.at[at] == '\n';
+	from = find_key(text, span_of(key), at);
+	if (from == text.size)
+		return false;
+	to = skip_blanks(text, from + strlen(key));
+	if (text.at[to] == '=')
+		to = end_of_value(text, skip_blanks(text, to + 1));
+	else
+		to = text.at[to] == '{' ? end_of_value(text, to)
+					: end_of_value(text, skip_blanks(text, end_of_value(text, to)));
+	for (at = from; at < to; at++)
+		if (clean->at[at] != '\n')
+			clean->at[at] = ' ';
+	return true;
+}
+
+/* One try at the text; *out is the tree as far as it went. */
+static enum status parse_tree(struct reading *reading, const struct buffer *clean, cfg_t **out)
+{
+	cfg_opt_t *options = make_options(reading->rows, "");
+	enum status status = OK;
+
+	*out = options ? cfg_init(options, CFGF_NONE) : NULL;
+	free_options(options);
+	if (!*out)
+		return error_fail(reading->err, "%s: no memory", reading->name);
+	cfg_set_error_function(*out, on_error);
+	reading->is_said = false;
+	reading->wrong.key[0] = 0;
+	if (cfg_parse_buf(*out, buffer_text(clean)) == CFG_SUCCESS)
+		return OK;
+	status = reading->is_said ? REFUSED : complain(reading, 0, "cannot be understood");
+	return status;
+}
+
 static enum status read_tree(struct reading *reading, struct span text, cfg_t **out)
 {
 	struct buffer clean;
-	cfg_opt_t *options = NULL;
 	enum status status;
 
 	*out = NULL;
 	buffer_init(&clean, CONFIG_TEXT_MOST + 16);
-	TRY(config_scan(reading->name, text, &clean, reading->err));
-	options = make_options(reading->rows, "");
-	*out = options ? cfg_init(options, CFGF_NONE) : NULL;
-	if (!*out) {
-		status = error_fail(reading->err, "%s: no memory", reading->name);
-		goto done;
+	status = config_scan(reading->name, text, &clean, reading->err);
+	if (status != OK) {
+		/* Its brackets and quotes are not right: what else it says cannot be known. */
+		struct error one = *reading->err;
+
+		(void)submit(reading, &one);
+	} else {
+		status = parse_tree(reading, &clean, out);
+		while (status == REFUSED && !has_heard_enough(reading) &&
+		       leave_out(&clean, reading->wrong.key, reading->wrong.line)) {
+			cfg_free(*out);
+			status = parse_tree(reading, &clean, out);
+		}
 	}
-	cfg_set_error_function(*out, on_error);
-	if (cfg_parse_buf(*out, buffer_text(&clean)) != CFG_SUCCESS)
-		status = complain(reading, 0, "cannot be understood");
-done:
-	free_options(options);
 	buffer_release(&clean);
 	return status;
 }
@@ -224,6 +362,7 @@ static enum status read_values(struct reading *reading, const struct place *plac
 			       const struct config_row *row, const cfg_opt_t *opt, void *object)
 {
 	struct value_context context = {.row = row, .files = reading->files};
+	enum status worst = OK;
 	unsigned i;
 
 	for (i = 0; i < opt->nvalues; i++) {
@@ -237,9 +376,11 @@ static enum status read_values(struct reading *reading, const struct place *plac
 		status = row->kind->parse(&context, span_of(value), (char *)object + row->offset,
 					  &why);
 		if (status != OK)
-			return complain_of_value(reading, place, row, line, value, status, &why);
+			worst = complain_of_value(reading, place, row, line, value, status, &why);
+		if (has_heard_enough(reading))
+			break;
 	}
-	return OK;
+	return worst;
 }
 
 static enum status read_default(const struct config_row *row, struct config_files *files,
@@ -280,10 +421,11 @@ static enum status read_keys(struct reading *reading, const struct place *place,
 	const cfg_opt_t *opt = place->cfg->opts;
 	const struct config_row *row;
 	size_t i = 0;
-	enum status status = OK;
+	enum status worst = OK;
 
-	for (; status == OK && (row = config_next_row(reading->rows, section, &i)); opt++) {
+	for (; !has_heard_enough(reading) && (row = config_next_row(reading->rows, section, &i)); opt++) {
 		bool is_given = opt->nvalues && (row->shape == CONFIG_SECTION || opt->values[0]->string);
+		enum status status = OK;
 
 		if (!is_given && row->is_required)
 			status = missing(reading, place, row);
@@ -293,8 +435,10 @@ static enum status read_keys(struct reading *reading, const struct place *place,
 			status = read_values(reading, place, row, opt, object);
 		else if (row->standard)
 			status = read_default(row, reading->files, object, reading->err);
+		if (status != OK)
+			worst = status;
 	}
-	return status;
+	return worst;
 }
 
 static enum status read_object(struct reading *reading, const struct place *place,
@@ -326,23 +470,32 @@ static enum status read_object(struct reading *reading, const struct place *plac
 	const cfg_opt_t *opt = place->cfg->opts;
 	const struct config_row *row;
 	size_t i = 0;
-	enum status status = read_keys(reading, place, section, object);
+	enum status worst = read_keys(reading, place, section, object), status;
 
-	for (; status == OK && (row = config_next_row(reading->rows, section, &i)); opt++) {
+	for (; (worst == OK || reading->all) && (row = config_next_row(reading->rows, section, &i)); opt++) {
 		unsigned nth;
 
-		for (nth = 0; row->shape == CONFIG_SECTION && nth < opt->nvalues && status == OK; nth++)
+		for (nth = 0; row->shape == CONFIG_SECTION && nth < opt->nvalues && !has_heard_enough(reading); nth++) {
 			status = read_section(reading, place, row, opt->values[nth]->section, object);
+			if (status != OK)
+				worst = status;
+		}
 	}
-	return status;
+	return worst;
 }
 
 enum status config_parse(const struct config_rows *rows, const char *name, struct span text,
 			 struct config_files *files, void *out, struct error *err)
 {
+	return config_parse_all(rows, name, text, files, out, NULL, err);
+}
+
+enum status config_parse_all(const struct config_rows *rows, const char *name, struct span text,
+			     struct config_files *files, void *out, struct buffer *complaints, struct error *err)
+{
 	struct error unheard;
 	struct reading reading = {
-		.rows = rows, .name = name, .files = files, .out = out, .err = err ? err : &unheard};
+		.rows = rows, .name = name, .files = files, .out = out, .all = complaints, .err = err ? err : &unheard};
 	struct place place = {.around = NULL};
 	cfg_t *cfg = NULL;
 	enum status status;
@@ -350,11 +503,17 @@ enum status config_parse(const struct config_rows *rows, const char *name, struc
 	current = &reading;
 	TRY(read_tree(&reading, text, &cfg));
 	place.cfg = cfg;
-	TRY(read_object(&reading, &place, "", out));
-	if (rows->check) {
-		status = rows->check(out, reading.err);
+	status = read_object(&reading, &place, "", out);
+	/* Something was left out, and is no good whatever the rest is. */
+	if (status == OK && reading.complaints)
+		status = REFUSED;
+	if (status == OK && rows->check) {
+		struct error one = {""};
+
+		status = rows->check(out, &one);
+		error_context(&one, "%s", name);
 		if (status != OK)
-			error_context(reading.err, "%s", name);
+			(void)submit(&reading, &one);
 	}
 done:
 	current = NULL;

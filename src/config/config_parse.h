@@ -69,6 +69,12 @@ enum { CONFIG_TEXT_MOST = 1 << 20, CONFIG_DEPTH_MOST = 4 };
 MUST_CHECK enum status config_parse(const struct config_rows *rows, const char *name,
 				    struct span text, struct config_files *files, void *out,
 				    struct error *err);
+/* The same, but it goes on after a mistake: `complaints` gets every one, a sentence a line, at most
+ * CONFIG_COMPLAINTS_MOST; *err is the first. For people who mend a file, not to use what it gives. */
+enum { CONFIG_COMPLAINTS_MOST = 50 };
+MUST_CHECK enum status config_parse_all(const struct config_rows *rows, const char *name, struct span text,
+					struct config_files *files, void *out, struct buffer *complaints,
+					struct error *err);
 /* The defaults alone, for one section's object: what a file without a key would give. Required keys
  * are not asked for. */
 MUST_CHECK enum status config_defaults(const struct config_rows *rows, const char *section,

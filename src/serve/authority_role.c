@@ -1,3 +1,4 @@
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -6,6 +7,7 @@
 #include "base/log.h"
 #include "pki/crypto_start.h"
 #include "serve/post.h"
+#include "serve/reload_report.h"
 #include "serve/role.h"
 #include "serve/sandbox.h"
 #include "stream/listener.h"
@@ -22,6 +24,36 @@ static void on_kill_gateway(void *arg, unsigned gateway)
 	/* A supervisor that is gone ends us all. */
 	if (order_send(FD_ORDERS, (struct order){ORDER_KILL_GATEWAY, gateway}, -1) != OK)
 		log_say(LOG_ERROR, "gateway", "the supervisor cannot be told");
+}
+
+static void on_reload(void *arg, unsigned number)
+{
+	(void)arg;
+	if (order_send(FD_ORDERS, (struct order){ORDER_RELOAD, number}, -1) != OK)
+		log_say(LOG_ERROR, "reload", "the supervisor cannot be told");
+}
+
+static void tell_reloaded(struct authority_post *role, uint32_t number, int report)
+{
+	static const char *const outcomes[RELOAD_OUTCOMES] = {
+		[RELOADED_REFUSED] = "refused",
+		[RELOADED_NOTHING] = "nothing-changed",
+		[RELOADED_IN_PLACE] = "in-place",
+		[RELOADED_ANEW] = "new-gateways",
+	};
+	static struct reload_report read;
+	struct error err;
+	json_t *words, *said;
+
+	if (reload_report_unpack(report, &read, &err) != OK) {
+		read = (struct reload_report){.outcome = RELOADED_REFUSED};
+		snprintf(read.text, sizeof read.text, "%s\n", err.text);
+	}
+	said = json_string(read.text); /* NULL: a name in it is no UTF-8 */
+	words = json_pack("{s:s, s:i, s:i, s:o}", "outcome", outcomes[read.outcome], "gateways", (int)read.gateways,
+			  "draining", (int)read.draining, "said", said ? said : json_string("see the log"));
+	authority_reloaded(role->authority, number, words);
+	json_decref(words);
 }
 
 static void on_command(void *arg, int fd, const struct address *peer)
@@ -44,6 +76,10 @@ static void on_order(struct post *post, struct order order, int fd)
 		if (fd >= 0 && authority_add_gateway(role->authority, order.number, fd, &err) != OK)
 			log_say(LOG_ERROR, "gateway", "%s", err.text);
 		return; /* the authority has it */
+	case ORDER_RELOADED:
+		if (fd >= 0)
+			tell_reloaded(role, order.number, fd);
+		break;
 	case ORDER_STOP:
 		loop_stop(post->loop);
 		break;
@@ -56,7 +92,7 @@ static void on_order(struct post *post, struct order order, int fd)
 
 static enum status open_house(struct authority_post *role, const char *state, struct error *err)
 {
-	struct authority_options options = {.state = state, .kill_gateway = on_kill_gateway, .arg = role};
+	struct authority_options options = {.state = state, .kill_gateway = on_kill_gateway, .reload = on_reload, .arg = role};
 	enum status status = authority_open(&options, &role->authority, err);
 
 	if (status != OK)

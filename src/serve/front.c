@@ -312,6 +312,21 @@ done:
 	return status;
 }
 
+void front_complain(const struct settings *settings, struct buffer *complaints)
+{
+	const struct door_options *options = settings_door(settings);
+	struct tls_credentials *credentials;
+	struct error err;
+	size_t i;
+
+	for (i = 0; i < options->site_count; i++) {
+		credentials = NULL;
+		if (load_credentials(&options->sites[i], &credentials, &err) != OK)
+			buffer_printf(complaints, "%s\n", err.text);
+		tls_credentials_free(credentials);
+	}
+}
+
 /* A proof shakes no hands. */
 static void keep_no_session(void *arg, const struct tls_session *session)
 {

@@ -11,6 +11,7 @@
 #include "stream/tls_context.h"
 
 struct address;
+struct buffer;
 struct front;
 struct loop;
 struct relay_worker;
@@ -37,6 +38,9 @@ unsigned front_servers_down(const struct front *front, size_t site);
 /* Relays that nothing else uses are retired. NULL is fine. */
 void front_free(struct front *front);
 
+/* What is wrong with the sites' certificates and keys, a sentence a line: every site's, where front_secure stops at
+ * the first. */
+void front_complain(const struct settings *settings, struct buffer *complaints);
 /* All of the above for settings as they are, and thrown away: the proof that they work. */
 MUST_CHECK enum status front_prove(const struct settings *settings, struct error *err);
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "serve/doubts.h"
 #include "serve/front.h"
 #include "serve/order.h"
 #include "serve/role.h"
@@ -130,13 +131,13 @@ bool preparation_reaped(struct preparation *preparation, pid_t pid, int exit_sta
 	return true;
 }
 
-/* Said at each look: the door is of no use while they are open. */
+/* The log has the side doors at each look: the door is of no use while they are open. */
 static void warn_of_side_doors(const struct settings *settings)
 {
 	struct buffer lines;
 	struct span rest, line;
 
-	buffer_init(&lines, 65536);
+	buffer_init(&lines, PREPARATION_SAYS_MOST);
 	settings_side_doors(settings, &lines);
 	rest = buffer_span(&lines);
 	while (span_cut(&rest, '\n', &line))
@@ -158,53 +159,90 @@ static void tell_holes(const struct settings *settings)
 	buffer_release(&lines);
 }
 
-enum status preparation_try(const char *config, struct prepared *out, struct error *err)
+static enum status read_and_prove(const char *config, bool is_logged, struct prepared *out, struct buffer *said,
+				   struct error *err)
 {
 	struct settings *settings = NULL;
 	static struct targets targets;
 	enum status status;
 
 	*out = (struct prepared){.bundle = -1, .targets = -1};
-	TRY(settings_load(config, &settings, err));
-	TRY(front_prove(settings, err));
+	TRY(settings_load_all(config, said, &settings, err));
+	status = front_prove(settings, err);
+	if (status != OK && said)
+		front_complain(settings, said);
+	if (status != OK)
+		goto done;
 	TRY(settings_plan(settings, config, &out->plan, err));
 	TRY(settings_pack(settings, &out->bundle, err));
 	TRY(targets_gather(settings, &targets, err));
 	out->plan.needs_resolver = targets.count > 0;
 	TRY(targets_pack(&targets, &out->targets, err));
-	warn_of_side_doors(settings);
-	tell_holes(settings);
+	if (is_logged) {
+		warn_of_side_doors(settings);
+		tell_holes(settings);
+	}
+	if (said) {
+		settings_side_doors(settings, said);
+		doubts_write(settings, said);
+	}
 done:
 	settings_free(settings);
+	if (status != OK && said && said->size == 0)
+		buffer_printf(said, "%s\n", err->text);
 	if (status != OK)
 		prepared_release(out);
 	return status;
 }
 
-static enum status send_part(enum part part, int fd)
+enum status preparation_try(const char *config, struct prepared *out, struct buffer *said, struct error *err)
 {
-	return order_send(FD_ORDERS, (struct order){ORDER_BUNDLE, part}, fd);
+	return read_and_prove(config, false, out, said, err);
+}
+
+static bool send_part(enum part part, int fd)
+{
+	return order_send(FD_ORDERS, (struct order){ORDER_BUNDLE, part}, fd) == OK;
+}
+
+static bool send_bytes(enum part part, struct span bytes)
+{
+	int fd = memfd_create("part", MFD_CLOEXEC);
+	bool is_sent = fd >= 0 && write(fd, bytes.at, bytes.size) == (ssize_t)bytes.size && send_part(part, fd);
+
+	if (fd >= 0)
+		close(fd);
+	return is_sent;
+}
+
+static void print_complaints(const struct buffer *said)
+{
+	struct span rest = buffer_span(said), line;
+
+	while (span_cut(&rest, '\n', &line))
+		fprintf(stderr, "chatelaine: %.*s\n", SPAN_PRINT(line));
 }
 
 int check_role(int argc, char **argv)
 {
 	struct role_start start;
 	struct prepared prepared;
+	struct buffer said;
 	struct error err;
-	int plan;
 
+	buffer_init(&said, PREPARATION_SAYS_MOST);
 	if (role_start_parse(argc, argv, &start, &err) != OK || !start.word) {
 		fprintf(stderr, "chatelaine: %s\n", err.text);
 		return 2;
 	}
-	if (preparation_try(start.word, &prepared, &err) != OK) {
-		fprintf(stderr, "chatelaine: %s\n", err.text);
+	if (read_and_prove(start.word, true, &prepared, &said, &err) != OK) {
+		print_complaints(&said);
+		(void)send_bytes(PART_REPORT, buffer_span(&said));
 		return 1;
 	}
-	plan = memfd_create("plan", MFD_CLOEXEC);
-	if (plan < 0 || pwrite(plan, &prepared.plan, sizeof prepared.plan, 0) < 0 ||
-	    send_part(PART_PLAN, plan) != OK ||
-	    send_part(PART_BUNDLE, prepared.bundle) != OK || send_part(PART_TARGETS, prepared.targets) != OK) {
+	if (!send_bytes(PART_PLAN, span_make(&prepared.plan, sizeof prepared.plan)) ||
+	    !send_part(PART_BUNDLE, prepared.bundle) || !send_part(PART_TARGETS, prepared.targets) ||
+	    !send_bytes(PART_REPORT, buffer_span(&said))) {
 		fprintf(stderr, "chatelaine: cannot hand the configuration to the supervisor\n");
 		return 1;
 	}

@@ -46,7 +46,10 @@ void preparation_stop(struct preparation *preparation);
 void preparation_release(struct preparation *preparation);
 void prepared_release(struct prepared *prepared);
 
-/* The same without a parent, for "config check": complaints into err. */
-MUST_CHECK enum status preparation_try(const char *config, struct prepared *out, struct error *err);
+/* The same without a parent, for "config check". `said` gets every mistake when there are any, else what is right
+ * but doubtful; a sentence a line; NULL: nobody asks. *err is the first mistake. */
+MUST_CHECK enum status preparation_try(const char *config, struct prepared *out, struct buffer *said,
+				       struct error *err);
+enum { PREPARATION_SAYS_MOST = 65536 };
 
 #endif

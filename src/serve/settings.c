@@ -225,6 +225,11 @@ static uint64_t digest_of(const struct settings *settings)
 
 enum status settings_load(const char *path, struct settings **out, struct error *err)
 {
+	return settings_load_all(path, NULL, out, err);
+}
+
+enum status settings_load_all(const char *path, struct buffer *complaints, struct settings **out, struct error *err)
+{
 	struct settings *settings = settings_new();
 	enum status status;
 
@@ -233,7 +238,8 @@ enum status settings_load(const char *path, struct settings **out, struct error 
 	snprintf(settings->name, sizeof settings->name, "%s", path);
 	TRY(file_load(path, &settings->text, err));
 	TRY(config_files_from_disk(&settings->files, err));
-	TRY(config_parse(&settings_rows, path, buffer_span(&settings->text), settings->files, &settings->house, err));
+	TRY(config_parse_all(&settings_rows, path, buffer_span(&settings->text), settings->files, &settings->house,
+			     complaints, err));
 	watch_keys_settle(&settings->house.door);
 	TRY(load_state(settings, err));
 	settings->house.door.domain = settings->domain;

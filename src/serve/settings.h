@@ -26,6 +26,9 @@ struct upstream_limits;
 
 /* From disk, with the files it names and what the state folder adds. REFUSED: file, line, key, remedy. */
 MUST_CHECK enum status settings_load(const char *path, struct settings **out, struct error *err);
+/* The same, and `complaints` gets every mistake in the text, a sentence a line; *err is the first. */
+MUST_CHECK enum status settings_load_all(const char *path, struct buffer *complaints, struct settings **out,
+					 struct error *err);
 /* From what settings_pack made; the bundle must outlive it. */
 MUST_CHECK enum status settings_unpack(const struct bundle *bundle, struct settings **out,
 				       struct error *err);

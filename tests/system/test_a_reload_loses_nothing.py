@@ -260,3 +260,32 @@ def test_a_stop_waits_no_longer_than_it_may(make_house):
     house.process.send_signal(signal.SIGTERM)
     assert house.process.wait(20) == 0
     assert not house.parts()
+
+
+def test_config_reload_says_what_became_of_it(one):
+    alice = one.device()
+    assert one.run("config", "reload").stdout == "nothing has changed\n"
+    one.set("contact", '"it@example.com"')
+    assert "in place by 1 gateway" in one.run("config", "reload").stdout
+    assert "it@example.com" in one.curl("/").stdout, "in use when the command says so"
+    one.set("workers", "2")
+    assert one.json("config", "reload")["outcome"] == "new-gateways"
+    assert len(one.json("status")["gateways"]) >= 2
+    good = one.config.read_text()
+    one.config.write_text(good.replace("no-certificate = explain", "no-certificate = perhaps\n    colour = blue"))
+    done = one.run("config", "reload", check=False)
+    assert done.returncode == 1
+    assert "perhaps" in done.stderr and 'unknown key "colour"' in done.stderr and str(one.config) in done.stderr
+    assert one.status("/who", alice) == 200
+    one.config.write_text(good)
+    one.stop()
+    done = one.run("config", "reload", check=False)
+    assert done.returncode == 1 and "not running" in done.stderr
+
+
+def test_many_who_ask_for_a_reload_all_get_an_answer(one):
+    from concurrent.futures import ThreadPoolExecutor
+    one.set("workers", "2")
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: one.json("config", "reload")["outcome"], range(8)))
+    assert set(answers) <= {"new-gateways", "nothing-changed"} and "new-gateways" in answers

@@ -37,7 +37,8 @@ static void assert_refused(const char *text, const char *complaint)
 	sample_release(&sample);
 }
 
-#define SITE "site \"a\" { upstream = \"u\" }\n"
+#define SITE_OF(name) "site \"" name "\" { upstream = \"u\" }\n"
+#define SITE SITE_OF("a")
 
 static void a_whole_config_is_read(void **state)
 {
@@ -311,6 +312,71 @@ static void a_long_list_is_read_and_an_endless_one_is_not(void **state)
 	buffer_release(&text);
 }
 
+static void assert_all(const char *text, const char *const complaints[])
+{
+	struct config_files *files;
+	struct buffer all;
+	struct span rest, line;
+	size_t i;
+
+	memset(&sample, 0, sizeof sample);
+	buffer_init(&all, 65536);
+	assert_int_equal(config_files_from_map(sample_files, &files, &err), OK);
+	assert_int_equal(config_parse_all(&sample_rows, "door.conf", span_of(text), files, &sample, &all, &err), REFUSED);
+	rest = buffer_span(&all);
+	for (i = 0; complaints[i]; i++) {
+		assert_true(span_cut(&rest, '\n', &line));
+		if (!span_starts(line, complaints[i]))
+			fail_msg("said: %.*s\nnot:  %s", SPAN_PRINT(line), complaints[i]);
+		if (i == 0)
+			assert_true(span_equals(line, span_of(err.text)));
+	}
+	assert_false(span_cut(&rest, '\n', &line) && line.size);
+	config_files_free(files);
+	sample_release(&sample);
+	buffer_release(&all);
+}
+
+static void every_mistake_is_told_to_who_wants_them(void **state)
+{
+	(void)state;
+	assert_all("listen = {\"a:1\",\n \"127.0.0.1:99999\"}\nidle-timeout = x\nstat = /x\n" SITE SITE_OF("b"),
+		   (const char *const[]){"door.conf:4: unknown key \"stat\" (did you mean \"state\"?)",
+					 "door.conf:1: listen: \"a:1\"", "door.conf:2: listen: \"127.0.0.1:99999\"",
+					 "door.conf:3: idle-timeout", NULL});
+	/* An unknown section with all in it, in one line with its neighbours. */
+	assert_all("listen = \"127.0.0.1:1\" foreign \"x\" { a = \"}\" b \"y\" { } } state = /x bad = {\"1\", \"{\"} \n" SITE,
+		   (const char *const[]){"door.conf:1: unknown key \"foreign\"", "door.conf:1: unknown key \"bad\"", NULL});
+	assert_all("listen = \"127.0.0.1:1\"\nstate = /x\nstate = /y\nstate = /z\n" SITE,
+		   (const char *const[]){"door.conf:3: state is given twice", "door.conf:4: state is given twice", NULL});
+	assert_all("listen = \"127.0.0.1:1\"\nstate = /x\nsite \"a\" { upstream = u\nfoo = 1 }\nsite \"b\" { foo = 2 }\n",
+		   (const char *const[]){"door.conf:4: unknown key \"foo\"", "door.conf:5: unknown key \"foo\"",
+					 "door.conf:5: site \"b\": upstream is missing", NULL});
+}
+
+static void so_many_mistakes_are_enough(void **state)
+{
+	struct config_files *files;
+	struct buffer text, all;
+	unsigned i, lines = 0;
+
+	(void)state;
+	buffer_init(&text, 1 << 20);
+	buffer_init(&all, 1 << 20);
+	for (i = 0; i < 3 * CONFIG_COMPLAINTS_MOST; i++)
+		buffer_printf(&text, "wrong-%u = 1\n", i);
+	memset(&sample, 0, sizeof sample);
+	assert_int_equal(config_files_from_map(sample_files, &files, &err), OK);
+	assert_int_equal(config_parse_all(&sample_rows, "x", buffer_span(&text), files, &sample, &all, &err), REFUSED);
+	for (i = 0; i < all.size; i++)
+		lines += all.at[i] == '\n';
+	assert_int_equal(lines, CONFIG_COMPLAINTS_MOST);
+	config_files_free(files);
+	sample_release(&sample);
+	buffer_release(&text);
+	buffer_release(&all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -328,6 +394,8 @@ int main(void)
 		cmocka_unit_test(a_quoted_text_is_read_back),
 		cmocka_unit_test(the_reference_without_its_comment_signs_is_a_config_of_the_defaults),
 		cmocka_unit_test(a_long_list_is_read_and_an_endless_one_is_not),
+		cmocka_unit_test(every_mistake_is_told_to_who_wants_them),
+		cmocka_unit_test(so_many_mistakes_are_enough),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
