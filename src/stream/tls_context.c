@@ -10,10 +10,6 @@
 
 #include "stream/tls_handshake.h"
 
-enum {
-	CLIENT_CHAIN_MOST = 16384, /* bytes; each certificate costs 76 us to parse before anybody is known */
-};
-
 const char tls_ciphers[] =
 	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
 	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
@@ -107,6 +103,20 @@ static enum status name_authorities(SSL_CTX *settings, const struct tls_context_
 	return OK;
 }
 
+/* Roots and what lies between: a browser that has no intermediate certificate at hand finds its own
+ * by the name of whoever issued it. */
+static enum status name_foreign(SSL_CTX *settings, const struct tls_site *site, struct error *err)
+{
+	const struct certificate *authority;
+	size_t i, n;
+
+	for (i = 0; i < site->foreign_count; i++)
+		for (n = 0; (authority = foreign_trust_certificate(site->foreign[i], n)); n++)
+			if (!SSL_CTX_add_client_CA(settings, certificate_handle(authority)))
+				return fail_openssl(err, "cannot name a foreign CA");
+	return OK;
+}
+
 static enum status make_settings(const struct tls_context_options *options, const struct tls_site *site,
 				 SSL_CTX **out, struct error *err)
 {
@@ -121,6 +131,7 @@ static enum status make_settings(const struct tls_context_options *options, cons
 		if (site->credentials[i])
 			TRY(tls_credentials_use(settings, site->credentials[i], err));
 	TRY(name_authorities(settings, options, err));
+	TRY(name_foreign(settings, site, err));
 	tls_handshake_teach(settings);
 	*out = settings;
 	settings = NULL;
@@ -151,6 +162,26 @@ static const struct tls_site *site_at(const struct tls_context_options *options,
 	return i == options->sites_count ? &options->no_name : &options->unknown_name;
 }
 
+static enum status share_foreign(struct tls_place *place, const struct tls_site *site, struct error *err)
+{
+	if (site->foreign_count == 0)
+		return OK;
+	place->foreign = calloc(site->foreign_count, sizeof(struct foreign_trust *));
+	if (!place->foreign)
+		return error_fail(err, "no memory for foreign CAs");
+	for (; place->foreign_count < site->foreign_count; place->foreign_count++)
+		place->foreign[place->foreign_count] = foreign_trust_share(site->foreign[place->foreign_count]);
+	return OK;
+}
+
+static bool has_same_foreign(const struct tls_site *a, const struct tls_site *b)
+{
+	return a->foreign_count == b->foreign_count &&
+	       (a->foreign_count == 0 ||
+		memcmp((const void *)a->foreign, (const void *)b->foreign,
+		       a->foreign_count * sizeof(struct foreign_trust *)) == 0);
+}
+
 /* Sites with the same certificates share their settings: then a handshake has nothing to swap. */
 static enum status fill_place(struct tls_context *context, const struct tls_context_options *options,
 			      size_t i, struct error *err)
@@ -165,13 +196,15 @@ static enum status fill_place(struct tls_context *context, const struct tls_cont
 	else if (i > options->sites_count)
 		place->number = TLS_SITE_UNKNOWN_NAME;
 	place->asks = site->asks;
+	if (share_foreign(place, site, err) != OK)
+		return FAILED;
 	if (!site->credentials[0])
 		return OK;
 	for (other = 0; other < i; other++) {
 		const struct tls_site *before = site_at(options, other);
 
 		if (before->credentials[0] == site->credentials[0] &&
-		    before->credentials[1] == site->credentials[1]) {
+		    before->credentials[1] == site->credentials[1] && has_same_foreign(before, site)) {
 			place->settings = context->places[other].settings;
 			SSL_CTX_up_ref(place->settings);
 			return OK;
@@ -304,8 +337,14 @@ void tls_context_free(struct tls_context *context)
 
 	if (!context || --context->references)
 		return;
-	for (i = 0; i < context->places_count; i++)
-		SSL_CTX_free(context->places[i].settings);
+	for (i = 0; i < context->places_count; i++) {
+		struct tls_place *place = &context->places[i];
+
+		SSL_CTX_free(place->settings);
+		while (place->foreign_count > 0)
+			foreign_trust_free(place->foreign[--place->foreign_count]);
+		free((void *)place->foreign);
+	}
 	for (i = 0; i < context->names_count; i++)
 		free((char *)(uintptr_t)context->names[i].name.at);
 	free(context->names);

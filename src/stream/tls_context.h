@@ -6,8 +6,9 @@
  *
  * TLS 1.2 and 1.3, AEAD suites with ECDHE only, no renegotiation, compression,
  * early data or stateless tickets. A client's certificate is recognised (the
- * hook says so by its DER), never validated as a path; system roots are never
- * loaded. Knows no roster and no store.
+ * hook says so by its DER). Only what the hook does not know, and only at a
+ * site with foreign CAs, is validated as a path, by pki/foreign_trust; system
+ * roots are never loaded. Knows no roster and no store.
  */
 #ifndef STREAM_TLS_CONTEXT_H
 #define STREAM_TLS_CONTEXT_H
@@ -20,6 +21,7 @@
 #include "base/span.h"
 #include "stream/tls_session.h"
 
+struct foreign_trust;
 /* A server's certificate chain and key. */
 struct tls_credentials;
 
@@ -57,10 +59,14 @@ struct tls_site {
 	size_t names_count;
 	struct tls_credentials *credentials[2]; /* the second may be NULL; of different key types */
 	enum tls_asks asks;
+	/* Foreign CAs whose certificates count here, dearest first; shared. Their names stand in this
+	 * site's CertificateRequest only. */
+	struct foreign_trust *const *foreign;
+	size_t foreign_count;
 };
 
 enum tls_standing {
-	TLS_CERTIFICATE_GOOD,
+	TLS_CERTIFICATE_GOOD, /* also: of a foreign CA, by a sound path */
 	TLS_CERTIFICATE_UNKNOWN,
 	TLS_CERTIFICATE_EXPIRED, /* or not yet valid */
 	TLS_CERTIFICATE_REVOKED,

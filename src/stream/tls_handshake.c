@@ -72,6 +72,7 @@ static int apply_place(const struct tls_place *place, SSL *ssl, int *alert)
 	else if (place->asks == TLS_ASKS_OR_DROPS)
 		mode = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 	SSL_set_verify(ssl, mode, NULL);
+	SSL_set_max_cert_list(ssl, place->foreign_count ? FOREIGN_CHAIN_BYTES : CLIENT_CHAIN_MOST);
 	return SSL_CLIENT_HELLO_SUCCESS;
 }
 
@@ -165,6 +166,55 @@ static enum tls_standing judge_certificate(struct tls_handshake *shake, X509 *le
 	return shake->context->hooks.on_certificate(shake->context->hooks.arg, bytes, shake->fingerprint);
 }
 
+static enum tls_standing standing_of(enum foreign_why why)
+{
+	switch (why) {
+	case FOREIGN_GOOD:
+		return TLS_CERTIFICATE_GOOD;
+	case FOREIGN_EXPIRED:
+	case FOREIGN_NOT_YET:
+		return TLS_CERTIFICATE_EXPIRED;
+	case FOREIGN_REVOKED:
+		return TLS_CERTIFICATE_REVOKED;
+	case FOREIGN_WRONG_PURPOSE:
+		return TLS_CERTIFICATE_UNSUITABLE;
+	default:
+		return TLS_CERTIFICATE_UNKNOWN;
+	}
+}
+
+/* Only for what is not in the roster, and only where a foreign CA counts. Possession is not proved
+ * yet, so whatever is dear comes late: a path that leads to no root of ours costs no signature. The
+ * first CA that finds a way decides; of those that find none, the first that says more than that. */
+static enum tls_standing judge_foreign(struct tls_handshake *shake, X509_STORE_CTX *store)
+{
+	const struct tls_place *place = shake->place;
+	X509 *leaf = X509_STORE_CTX_get0_cert(store);
+	STACK_OF(X509) *sent = X509_STORE_CTX_get0_untrusted(store);
+	int64_t now = clock_seconds();
+	enum foreign_why why = FOREIGN_UNKNOWN_ISSUER;
+	size_t i;
+
+	foreign_path_free(shake->foreign);
+	shake->foreign = NULL;
+	for (i = 0; i < place->foreign_count; i++) {
+		struct foreign_path *path = foreign_trust_verify(place->foreign[i], leaf, sent, now);
+
+		if (!path)
+			continue;
+		if (shake->foreign && shake->foreign->why != FOREIGN_UNKNOWN_ISSUER && path->why != FOREIGN_GOOD) {
+			foreign_path_free(path);
+			continue;
+		}
+		foreign_path_free(shake->foreign);
+		shake->foreign = path;
+		why = foreign_trust_judge(place->foreign[i], path, now, NULL);
+		if (path->why == FOREIGN_GOOD)
+			break;
+	}
+	return standing_of(why);
+}
+
 /* In place of path validation. The error chosen makes OpenSSL send the alert that fits. */
 static int on_verify(X509_STORE_CTX *store, void *arg)
 {
@@ -181,6 +231,8 @@ static int on_verify(X509_STORE_CTX *store, void *arg)
 
 	(void)arg;
 	shake->standing = (uint8_t)judge_certificate(shake, leaf);
+	if (shake->standing == TLS_CERTIFICATE_UNKNOWN && shake->place->foreign_count)
+		shake->standing = (uint8_t)judge_foreign(shake, store);
 	shake->shown = true;
 	X509_STORE_CTX_set_error(store, errors[shake->standing]);
 	if (shake->standing == TLS_CERTIFICATE_GOOD)
@@ -282,6 +334,7 @@ void tls_handshake_release(struct tls_handshake *shake)
 {
 	free(shake->name_own);
 	OPENSSL_free(shake->der);
+	foreign_path_free(shake->foreign);
 	tls_context_free(shake->context);
 }
 
@@ -313,7 +366,7 @@ enum status tls_handshake_settle(struct tls_handshake *shake, SSL *ssl)
 	shake->resumed = SSL_session_reused(ssl);
 	if (shake->resumed) {
 		/* A certificate cannot have come as well; and only a session of ours tells whose it is. */
-		if (shake->shown ||
+		if (shake->shown || shake->foreign ||
 		    !tls_session_recall(SSL_get_session(ssl), shake->fingerprint, &shake->when))
 			return REFUSED;
 		shake->shown = true;
@@ -333,7 +386,8 @@ int64_t tls_handshake_resumable(const struct tls_handshake *shake, const SSL *ss
 	const struct tls_hooks *hooks = &shake->context->hooks;
 	int64_t until, most = (int64_t)shake->when + TLS_SESSION_LIFE;
 
-	if (!shake->settled || !shake->shown || shake->standing != TLS_CERTIFICATE_GOOD ||
+	/* A session does not carry the path that made somebody known. */
+	if (!shake->settled || !shake->shown || shake->standing != TLS_CERTIFICATE_GOOD || shake->foreign ||
 	    shake->place->number == TLS_SITE_UNKNOWN_NAME || SSL_version(ssl) != TLS1_3_VERSION)
 		return 0;
 	until = hooks->resumable_until(hooks->arg, shake->fingerprint);

@@ -12,6 +12,7 @@
 #include <openssl/ssl.h>
 
 #include "pki/certificate.h"
+#include "pki/foreign_trust.h"
 #include "pki/key.h"
 #include "stream/tls_context.h"
 
@@ -34,6 +35,13 @@ struct tls_place {
 	uint32_t number;
 	enum tls_asks asks;
 	SSL_CTX *settings; /* NULL: nobody is served here */
+	struct foreign_trust **foreign; /* a reference each */
+	size_t foreign_count;
+};
+
+enum {
+	CLIENT_CHAIN_MOST = 16384,  /* bytes; each certificate costs 76 us to parse before anybody is known */
+	FOREIGN_CHAIN_BYTES = 32768, /* at a site with foreign CAs: ten large certificates */
 };
 
 struct tls_name {
@@ -67,6 +75,7 @@ struct tls_handshake {
 	struct span name;              /* folded; the context's or name_own */
 	char *name_own;
 	unsigned char *der; /* OpenSSL's memory; a full handshake's leaf */
+	struct foreign_path *foreign; /* what a foreign CA says of it; NULL: none was asked */
 	uint32_t der_size;
 	uint32_t when;      /* seconds since 1970: when the certificate was proved */
 	uint8_t fingerprint[32];

@@ -562,6 +562,7 @@ void tls_stream_peer(const struct stream *stream, struct tls_peer *out)
 	out->standing = shake->shown ? shake->standing : TLS_CERTIFICATE_UNKNOWN;
 	memcpy(out->fingerprint, shake->fingerprint, sizeof out->fingerprint);
 	out->der = span_make(shake->der, shake->der_size);
+	out->foreign = shake->foreign;
 	out->server_name = shake->name;
 	out->site = shake->place->number;
 	out->protocol = span_make(protocol, protocol_size);

@@ -19,12 +19,16 @@
 MUST_CHECK enum status tls_stream_new(int fd, struct tls_context *context, struct stream **out,
 				      struct error *err);
 
+struct foreign_path;
+
 struct tls_peer {
 	bool has_certificate;      /* one was shown and its key proved, here or in the handshake resumed */
 	bool resumed;
 	enum tls_standing standing; /* as it was in this handshake; ask the roster for now. GOOD if resumed */
 	uint8_t fingerprint[32];   /* SHA-256 of the DER; zero without a certificate */
 	struct span der;           /* on a full handshake; until tls_stream_forget_certificate */
+	/* What a foreign CA of the site said of it; NULL: none was asked. Lives as long as the stream. */
+	const struct foreign_path *foreign;
 	struct span server_name;   /* folded; empty: the client sent none. Lives as long as the stream */
 	uint32_t site;             /* tls_site.number, or TLS_SITE_NO_NAME, TLS_SITE_UNKNOWN_NAME */
 	struct span protocol;      /* ALPN; empty: the client named none */
