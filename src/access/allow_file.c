@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "pki/digest.h"
 
 enum { ID_SIZE = 16, ID_DIGITS = 32 };
 
@@ -13,6 +14,8 @@ struct allow_file {
 	size_t count;
 	bool is_unreadable;
 	uint8_t (*ids)[ID_SIZE]; /* sorted, each once */
+	size_t foreign_count;
+	uint8_t (*foreign)[SHA256_SIZE]; /* the same */
 };
 
 struct reading {
@@ -22,6 +25,8 @@ struct reading {
 	size_t line, bad;
 	uint8_t (*ids)[ID_SIZE];
 	size_t count, room;
+	uint8_t (*foreign)[SHA256_SIZE];
+	size_t foreign_count, foreign_room;
 };
 
 static void complain(struct reading *reading, const char *text)
@@ -73,6 +78,39 @@ static enum status keep(struct reading *reading, const uint8_t id[static ID_SIZE
 	return OK;
 }
 
+/* "corp/somebody": the name of a foreign CA and an identity of it. No device id has a "/". */
+static bool is_foreign(struct span text)
+{
+	const char *slash = memchr(text.at, '/', text.size);
+	size_t i;
+
+	for (i = 0; slash && text.at + i < slash; i++) {
+		char c = text.at[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+		      c == '_' || c == '-'))
+			return false;
+	}
+	return slash && i > 0 && i + 1 < text.size;
+}
+
+static enum status keep_foreign(struct reading *reading, struct span name, struct error *err)
+{
+	if (reading->foreign_count == ALLOW_FILE_LINES)
+		return error_refuse(err, "more than %d identities", ALLOW_FILE_LINES);
+	if (reading->foreign_count == reading->foreign_room) {
+		size_t room = reading->foreign_room ? 2 * reading->foreign_room : 64;
+		void *grown = realloc(reading->foreign, room * SHA256_SIZE);
+
+		if (!grown)
+			return error_fail(err, "no memory for %zu identities", room);
+		reading->foreign = grown;
+		reading->foreign_room = room;
+	}
+	digest_sha256(name, reading->foreign[reading->foreign_count++]);
+	return OK;
+}
+
 static enum status read_line(struct reading *reading, struct span line, struct error *err)
 {
 	uint8_t id[ID_SIZE];
@@ -86,6 +124,8 @@ static enum status read_line(struct reading *reading, struct span line, struct e
 	text = span_trim(text);
 	if (text.size == 0)
 		return OK;
+	if (is_foreign(text))
+		return keep_foreign(reading, text, err);
 	wrong = read_id(text, reading->domain, id);
 	if (wrong) {
 		complain(reading, wrong);
@@ -97,6 +137,11 @@ static enum status read_line(struct reading *reading, struct span line, struct e
 static int compare(const void *a, const void *b)
 {
 	return memcmp(a, b, ID_SIZE);
+}
+
+static int compare_foreign(const void *a, const void *b)
+{
+	return memcmp(a, b, SHA256_SIZE);
 }
 
 static void sort_once(struct reading *reading)
@@ -139,16 +184,23 @@ enum status allow_file_parse(struct span text, struct span domain, allow_file_wa
 	}
 	complain_of_the_rest(&reading);
 	sort_once(&reading);
+	if (reading.foreign_count)
+		qsort(reading.foreign, reading.foreign_count, SHA256_SIZE, compare_foreign);
 	file = calloc(1, sizeof *file);
 	if (!file) {
 		status = error_fail(err, "no memory for an allow-file");
 		goto done;
 	}
-	*file = (struct allow_file){.count = reading.count, .ids = reading.ids};
+	*file = (struct allow_file){.count = reading.count,
+				    .ids = reading.ids,
+				    .foreign_count = reading.foreign_count,
+				    .foreign = reading.foreign};
 	reading.ids = NULL;
+	reading.foreign = NULL;
 	*out = file;
 done:
 	free(reading.ids);
+	free(reading.foreign);
 	return status;
 }
 
@@ -166,12 +218,19 @@ void allow_file_free(struct allow_file *file)
 	if (!file)
 		return;
 	free(file->ids);
+	free(file->foreign);
 	free(file);
 }
 
 bool allow_file_has(const struct allow_file *file, const uint8_t device[static 16])
 {
 	return file->count > 0 && bsearch(device, file->ids, file->count, ID_SIZE, compare);
+}
+
+bool allow_file_has_foreign(const struct allow_file *file, const uint8_t key[static 32])
+{
+	return file->foreign_count > 0 &&
+	       bsearch(key, file->foreign, file->foreign_count, SHA256_SIZE, compare_foreign);
 }
 
 bool allow_file_is_unreadable(const struct allow_file *file)
@@ -181,5 +240,5 @@ bool allow_file_is_unreadable(const struct allow_file *file)
 
 size_t allow_file_count(const struct allow_file *file)
 {
-	return file->count;
+	return file->count + file->foreign_count;
 }

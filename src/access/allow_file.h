@@ -2,11 +2,13 @@
  * allow_file - the devices that a file names, one a line.
  *
  * A line is a device id, "32 hex digits" or "32 hex digits.d.DOMAIN" with our
- * own trust domain; case does not matter. "#" starts a comment. CRLF, blank
- * lines, a byte order mark and a missing last newline are fine. A line that
- * is anything else admits nobody and is reported with its number; the others
- * count. A file that could not be read admits nobody. It never changes once
- * made, so any number of readers may hold it.
+ * own trust domain, case does not matter; or somebody of a foreign CA, as
+ * "corp/alice@example.com", written exactly as the log and the headers do.
+ * "#" starts a comment. CRLF, blank lines, a byte order mark and a missing
+ * last newline are fine. A line that is anything else admits nobody and is
+ * reported with its number; the others count. A file that could not be read
+ * admits nobody. It never changes once made, so any number of readers may
+ * hold it.
  */
 #ifndef ACCESS_ALLOW_FILE_H
 #define ACCESS_ALLOW_FILE_H
@@ -33,6 +35,8 @@ struct allow_file *allow_file_unreadable(void);
 void allow_file_free(struct allow_file *file); /* NULL is fine */
 
 bool allow_file_has(const struct allow_file *file, const uint8_t device[static 16]);
+/* `key` is the SHA-256 of "corp/alice@example.com". */
+bool allow_file_has_foreign(const struct allow_file *file, const uint8_t key[static 32]);
 bool allow_file_is_unreadable(const struct allow_file *file);
 size_t allow_file_count(const struct allow_file *file);
 

@@ -28,6 +28,31 @@ static enum who who_of(enum roster_state state)
 	return WHO_UNKNOWN;
 }
 
+enum who who_of_foreign(enum foreign_why why)
+{
+	switch (why) {
+	case FOREIGN_GOOD:
+		return WHO_KNOWN;
+	case FOREIGN_UNKNOWN_ISSUER:
+		return WHO_UNKNOWN;
+	case FOREIGN_BAD_PATH:
+		return WHO_FOREIGN_BAD_PATH;
+	case FOREIGN_EXPIRED:
+		return WHO_EXPIRED;
+	case FOREIGN_NOT_YET:
+		return WHO_NOT_YET;
+	case FOREIGN_WRONG_PURPOSE:
+		return WHO_FOREIGN_PURPOSE;
+	case FOREIGN_REVOKED:
+		return WHO_FOREIGN_REVOKED;
+	case FOREIGN_LIST_TOO_OLD:
+		return WHO_FOREIGN_LIST;
+	case FOREIGN_NO_IDENTITY:
+		return WHO_FOREIGN_NO_IDENTITY;
+	}
+	return WHO_UNKNOWN;
+}
+
 struct identity identity_judge(const struct standing *standing, int64_t now)
 {
 	struct identity identity;

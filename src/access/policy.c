@@ -5,6 +5,7 @@
 
 #include "access/allow_file.h"
 #include "access/condition.h"
+#include "access/foreign_ca.h"
 #include "access/location.h"
 #include "access/watch_rule.h"
 #include "base/buffer.h"
@@ -301,17 +302,35 @@ static bool has_group(const struct rule *rule, uint32_t set, const struct roster
 	return false;
 }
 
-static bool is_in_groups(struct rule *rule, uint32_t set, const struct roster *roster)
+static bool has_foreign_group(const struct rule *rule, const struct foreign_person *person)
 {
+	size_t i;
+
+	for (i = 0; i < rule->group_count; i++)
+		if (foreign_groups_have(person->groups, span_of(rule->groups[i])))
+			return true;
+	return false;
+}
+
+static bool is_in_groups(struct rule *rule, const struct identity *who, const struct roster *roster)
+{
+	uint32_t set = who->group_set;
 	size_t at = set % REMEMBERED_SETS;
 
 	if (!rule->groups)
 		return true;
+	if (who->foreign)
+		return has_foreign_group(rule, who->foreign);
 	if (rule->memory[at].says == FORGOTTEN || rule->memory[at].set != set) {
 		rule->memory[at].set = set;
 		rule->memory[at].says = has_group(rule, set, roster) ? HAS_ONE : HAS_NONE;
 	}
 	return rule->memory[at].says == HAS_ONE;
+}
+
+static bool is_on_file(const struct allow_file *file, const struct identity *who)
+{
+	return who->foreign ? allow_file_has_foreign(file, who->foreign->key) : allow_file_has(file, who->device);
 }
 
 static enum verdict judge(struct rule *rule, const struct identity *who,
@@ -323,9 +342,9 @@ static enum verdict judge(struct rule *rule, const struct identity *who,
 		return VERDICT_NOBODY;
 	if (rule->allow_file && allow_file_is_unreadable(rule->allow_file))
 		return VERDICT_FILE_UNREADABLE;
-	if (!is_in_groups(rule, who->group_set, roster))
+	if (!is_in_groups(rule, who, roster))
 		return VERDICT_NOT_ALLOWED;
-	if (rule->allow_file && !allow_file_has(rule->allow_file, who->device))
+	if (rule->allow_file && !is_on_file(rule->allow_file, who))
 		return VERDICT_NOT_ON_FILE;
 	return VERDICT_PASS;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access/foreign_ca.h"
 #include "config/config_value.h"
 #include "shm/roster.h"
 
@@ -82,7 +83,12 @@ static bool is_enforced(const struct watch_rule *rule, const struct identity *wh
 {
 	size_t i;
 
-	if (!roster || who->who == WHO_NO_CERTIFICATE || who->who == WHO_UNKNOWN)
+	for (i = 0; who->foreign && i < rule->enforced_count; i++)
+		if (foreign_groups_have(who->foreign->groups, span_of(rule->enforced[i])))
+			return true;
+	/* Whom a foreign CA names badly has no group. */
+	if (!roster || who->foreign || who->who == WHO_NO_CERTIFICATE || who->who == WHO_UNKNOWN ||
+	    who->who >= WHO_FOREIGN_BAD_PATH)
 		return false;
 	for (i = 0; i < rule->enforced_count; i++)
 		if (roster_set_has(roster, who->group_set, span_of(rule->enforced[i])))
@@ -95,7 +101,8 @@ bool watch_rule_passes(const struct watch_rule *rule, enum verdict verdict, cons
 {
 	if (!holds(verdict == VERDICT_NOBODY ? &rule->nobody : &rule->known, now))
 		return false;
-	if (who->who == WHO_REVOKED || who->who == WHO_SUSPENDED || who->who == WHO_ROSTER_TOO_OLD)
+	if (who->who == WHO_REVOKED || who->who == WHO_SUSPENDED || who->who == WHO_ROSTER_TOO_OLD ||
+	    who->who == WHO_FOREIGN_REVOKED || who->who == WHO_FOREIGN_LIST)
 		return false;
 	return !is_enforced(rule, who, roster);
 }

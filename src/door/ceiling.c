@@ -3,6 +3,7 @@
 #include "access/limit.h"
 #include "base/log.h"
 #include "door/door_parts.h"
+#include "door/foreign_guest.h"
 #include "event/loop.h"
 #include "http/connection.h"
 #include "http/http_host.h"
@@ -108,7 +109,8 @@ void ceiling_settle(struct guest *guest)
 		return;
 	limit_befriend(door->limiter, &guest->party, now_of(door));
 	leave(guest, door);
-	device = limit_device(door->limiter, guest->standing.device);
+	device = limit_device(door->limiter, guest->is_found ? guest->standing.device
+							     : foreign_guest_key(guest->foreign));
 	guest->party = device;
 	if (!limit_has_room(door->limiter, &device)) {
 		end(guest, "more connections at once than device-connections allows");

@@ -9,6 +9,7 @@
 #include "door/der_cache.h"
 #include "door/dialect.h"
 #include "door/door_parts.h"
+#include "door/foreign_guest.h"
 #include "door/tally.h"
 #include "door/walk.h"
 #include "event/loop.h"
@@ -30,6 +31,8 @@ static void log_ended(const struct guest *guest, enum refusal why)
 	if (guest->mark.has_device) {
 		hex_write(guest->mark.device, 16, device);
 		log_text("device", span_make(device, 32));
+	} else if (guest->foreign) {
+		log_text("foreign", foreign_guest_name(guest->foreign));
 	}
 	log_text("why", span_of(refusal_row(why)->code));
 	log_end();
@@ -141,6 +144,8 @@ static void learn_peer(struct guest *guest, struct connection *connection)
 	memcpy(guest->fingerprint, peer.fingerprint, sizeof guest->fingerprint);
 	guest->is_found = guest->has_certificate && door->roster &&
 			  roster_find(door->roster, guest->fingerprint, &guest->standing);
+	if (peer.foreign && !guest->is_found)
+		guest->foreign = foreign_guest_new(peer.foreign);
 }
 
 /* Enter, THEN read the roster: a revocation in between is seen by one of the two. The device is read
@@ -166,6 +171,8 @@ static void on_secured(struct connection *connection)
 		       guest->is_found ? guest->standing.device : NULL,
 		       guest->has_certificate ? guest->fingerprint : NULL);
 	who = guest_identify(guest);
+	if (guest->foreign && !identity_is_known(&who))
+		foreign_guest_log_refused(guest->foreign, span_of(guest->ip), refusal_row(refusal_of_who(who.who))->code);
 	score_add(door->score, SCORE_CONNECTIONS, 1);
 	score_add(door->score, SCORE_LIVE_CONNECTIONS, 1);
 	ceiling_settle(guest);
@@ -244,6 +251,8 @@ static void on_closed(struct connection *connection, enum ending why, const stru
 	}
 	presence_leave(guest->door->presence, &guest->mark);
 	buffer_release(&guest->lines);
+	foreign_guest_free(guest->foreign);
+	guest->foreign = NULL;
 	score_sub(guest->door->score, SCORE_LIVE_CONNECTIONS, 1);
 }
 

@@ -14,6 +14,7 @@
 #include "shm/roster.h"
 
 struct der_cache;
+struct foreign_guest;
 
 enum { SEEN_ROOM = 4096, IP_TEXT_SIZE = 46, ISSUERS_MOST = 16 };
 
@@ -53,7 +54,7 @@ struct lines_key {
 	uint64_t routes_number, generation;
 	const struct site *site;
 	uint32_t card, group_set;
-	bool is_known;
+	bool is_known, is_foreign;
 };
 
 struct guest {
@@ -61,6 +62,7 @@ struct guest {
 	struct door *door;
 	struct link visits; /* struct visit.in_guest */
 	struct standing standing; /* meaningful when is_found */
+	struct foreign_guest *foreign; /* what a foreign CA says; counts while not is_found. NULL: none was asked */
 	bool has_certificate, is_found, is_known, is_secure, is_trusted_proxy; /* is_known: when last asked */
 	bool lines_hold;
 	bool is_entered;          /* the limiter counts the connection, as `party` */

@@ -231,6 +231,59 @@ static const struct refusal_row rows[REFUSAL_COUNT] = {
 		"(address-...): requests a second or at once; before a page can be shown, handshakes "
 		"a second or connections at once. `chatelaine config reference` lists them.",
 	},
+	[REFUSAL_FOREIGN_PATH] = {
+		"C50", 403, "The certificate cannot be verified",
+		"The certificate that this device showed is of a kind that is accepted here, but "
+		"it cannot be verified.",
+		"Ask whoever issued the certificate for a new one.",
+		"A certificate of a foreign CA whose path to its root is not sound: a bad "
+		"signature, a weak key, SHA-1 or MD5, a path that is too long. The log's line "
+		"foreign-refused says which.",
+	},
+	[REFUSAL_FOREIGN_PURPOSE] = {
+		"C51", 403, "Not a certificate for signing in",
+		"The certificate that this device showed was not made for proving who somebody is.",
+		"Choose another certificate, or ask whoever issued it for one for client "
+		"authentication.",
+		"A certificate of a foreign CA without clientAuth in its extended key usage, or a "
+		"CA certificate. The CA must issue one for clients.",
+	},
+	[REFUSAL_FOREIGN_REVOKED] = {
+		"C52", 403, "Your certificate was revoked",
+		"Whoever issued the certificate that this device showed has revoked it.",
+		"It cannot be used again. Ask whoever issued it for a new one.",
+		"The certificate, or a CA above it, stands in the crl of its foreign CA.",
+	},
+	[REFUSAL_FOREIGN_LIST] = {
+		"C53", 503, "Access cannot be checked now",
+		"The server cannot tell at the moment whether this certificate was revoked.",
+		"Tell the people named below; nothing is wrong with this device.",
+		"The crl of the foreign CA is out of date, or has no list of this issuer, and "
+		"crl-expired = refuse. Fetch the new list; it is picked up by itself.",
+	},
+	[REFUSAL_FOREIGN_NO_IDENTITY] = {
+		"C54", 403, "The certificate does not say who you are",
+		"The certificate that this device showed does not name one person or machine as "
+		"it must here.",
+		"Ask whoever issued the certificate for one with that name in it.",
+		"The field that foreign-ca identity names is missing, stands there more than "
+		"once, holds what it may not, or is an address of a domain that the CA may not "
+		"name. The log's line foreign-refused says which.",
+	},
+	[REFUSAL_FOREIGN_NOT_ON_FILE] = {
+		"C55", 403, "You are not on the list",
+		"Your certificate is fine, but you are not on the list of those who may enter.",
+		"Ask to be put on the list.",
+		"The identity does not stand in the allow-file of its foreign-ca. The log's line "
+		"of the request has it, behind the name of the CA and a slash.",
+	},
+	[REFUSAL_FOREIGN_FILE] = {
+		"C56", 403, "The list cannot be read",
+		"The server cannot read the list of those who may enter, so nobody may.",
+		"Tell the people named below; nothing is wrong with this device.",
+		"The allow-file of the foreign-ca is missing or unreadable for the supervisor. "
+		"Put it back; it is picked up by itself.",
+	},
 };
 
 const struct refusal_row *refusal_row(enum refusal why)
@@ -260,6 +313,13 @@ enum refusal refusal_of_who(enum who who)
 		[WHO_SUSPENDED] = REFUSAL_SUSPENDED,
 		[WHO_PENDING] = REFUSAL_PENDING,
 		[WHO_ROSTER_TOO_OLD] = REFUSAL_ROSTER_TOO_OLD,
+		[WHO_FOREIGN_BAD_PATH] = REFUSAL_FOREIGN_PATH,
+		[WHO_FOREIGN_PURPOSE] = REFUSAL_FOREIGN_PURPOSE,
+		[WHO_FOREIGN_REVOKED] = REFUSAL_FOREIGN_REVOKED,
+		[WHO_FOREIGN_LIST] = REFUSAL_FOREIGN_LIST,
+		[WHO_FOREIGN_NO_IDENTITY] = REFUSAL_FOREIGN_NO_IDENTITY,
+		[WHO_FOREIGN_NOT_ON_FILE] = REFUSAL_FOREIGN_NOT_ON_FILE,
+		[WHO_FOREIGN_FILE] = REFUSAL_FOREIGN_FILE,
 	};
 
 	return (size_t)who < sizeof of / sizeof of[0] ? of[who] : REFUSAL_UNKNOWN;

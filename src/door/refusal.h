@@ -49,6 +49,13 @@ enum refusal {
 	REFUSAL_METHOD,              /* C35 405 */
 	REFUSAL_CLOSED,              /* C36 503: ended while live by a change of rules or a reload */
 	REFUSAL_TOO_MANY,            /* C37 429 */
+	REFUSAL_FOREIGN_PATH,        /* C50 403: of a foreign CA, from here on */
+	REFUSAL_FOREIGN_PURPOSE,     /* C51 */
+	REFUSAL_FOREIGN_REVOKED,     /* C52 */
+	REFUSAL_FOREIGN_LIST,        /* C53 503 */
+	REFUSAL_FOREIGN_NO_IDENTITY, /* C54 */
+	REFUSAL_FOREIGN_NOT_ON_FILE, /* C55 */
+	REFUSAL_FOREIGN_FILE,        /* C56 */
 	REFUSAL_COUNT,
 };
 

@@ -20,6 +20,8 @@ struct routes {
 	struct site **by_name;
 	size_t count;
 	const struct site *strictest;
+	struct foreign_ca *foreign[FOREIGN_CAS_MOST];
+	size_t foreign_count;
 	struct network *trusted;
 	size_t trusted_count;
 	char *contact, *domain;
@@ -134,6 +136,7 @@ static void site_release(struct site *site)
 	size_t i;
 
 	rule_set_free(site->rules);
+	free((void *)site->foreign);
 	for (i = 0; i < site->route_count; i++)
 		free((char *)(uintptr_t)site->routes[i].path.at);
 	free(site->routes);
@@ -168,6 +171,93 @@ static enum status index_names(struct routes *routes, struct error *err)
 	return OK;
 }
 
+/* -- foreign CAs -- */
+
+static struct site *find_named(struct routes *routes, const struct door_options *options, const char *name)
+{
+	bool is_wildcard = strncmp(name, "*.", 2) == 0;
+	struct host_name host;
+	size_t i;
+
+	if (host_fold_name(span_of(is_wildcard ? name + 2 : name), &host, NULL) != OK)
+		return NULL;
+	for (i = 0; i < options->site_count; i++) {
+		struct site *site = &routes->sites[i];
+		struct span bare = site->name;
+
+		if (site->is_wildcard)
+			span_skip(&bare, 1);
+		if (site->is_wildcard == is_wildcard && span_equals(bare, host_span(&host)))
+			return site;
+	}
+	return NULL;
+}
+
+static enum status let_in_at(struct routes *routes, const struct door_options *options, struct foreign_ca *ca,
+			     const char *name, struct error *err)
+{
+	struct site *site = find_named(routes, options, name);
+
+	if (!site)
+		return error_refuse(err, "sites: there is no site \"%s\"", name);
+	if (!site->foreign)
+		site->foreign = calloc(FOREIGN_CAS_MOST, sizeof(struct foreign_ca *));
+	if (!site->foreign)
+		return error_fail(err, "no memory for foreign CAs");
+	if (site->foreign_count > 0 && site->foreign[site->foreign_count - 1] == ca)
+		return error_refuse(err, "sites: \"%s\" stands there twice", name);
+	site->foreign[site->foreign_count++] = ca;
+	return OK;
+}
+
+static enum status add_foreign(struct routes *routes, const struct door_options *options,
+			       const struct foreign_ca_options *given, struct error *err)
+{
+	enum status status;
+	size_t i;
+
+	TRY(foreign_ca_new(given, &routes->foreign[routes->foreign_count], err));
+	routes->foreign_count++;
+	for (i = 0; i < given->sites.count; i++) {
+		status = let_in_at(routes, options, routes->foreign[routes->foreign_count - 1], given->sites.at[i], err);
+		if (status != OK) {
+			error_context(err, "foreign-ca \"%s\"", given->name);
+			return status;
+		}
+	}
+done:
+	return status;
+}
+
+/* A site without any keeps the digest of its policy. */
+static void sum_up(struct site *site)
+{
+	struct span parts[1 + FOREIGN_CAS_MOST];
+	size_t i;
+
+	memcpy(site->digest, policy_digest(site->policy), sizeof site->digest);
+	if (site->foreign_count == 0)
+		return;
+	parts[0] = span_make(policy_digest(site->policy), POLICY_DIGEST_SIZE);
+	for (i = 0; i < site->foreign_count; i++)
+		parts[1 + i] = span_make(foreign_ca_digest(site->foreign[i]), SHA256_SIZE);
+	digest_sha256_parts(parts, 1 + i, site->digest);
+}
+
+static enum status set_foreign(struct routes *routes, const struct door_options *options, struct error *err)
+{
+	enum status status = OK;
+	size_t i;
+
+	if (options->foreign_count > FOREIGN_CAS_MOST)
+		return error_refuse(err, "more than %d foreign CAs", FOREIGN_CAS_MOST);
+	for (i = 0; i < options->foreign_count && status == OK; i++)
+		status = add_foreign(routes, options, &options->foreign[i], err);
+	for (i = 0; i < routes->count; i++)
+		sum_up(&routes->sites[i]);
+	return status;
+}
+
 /* Sites with equal rules get one class; the strictest is asked for when a client names none. */
 static void compare_rules(struct routes *routes)
 {
@@ -176,8 +266,7 @@ static void compare_rules(struct routes *routes)
 	for (i = 0; i < routes->count; i++) {
 		struct site *site = &routes->sites[i];
 
-		for (j = 0; memcmp(policy_digest(routes->sites[j].policy),
-				   policy_digest(site->policy), POLICY_DIGEST_SIZE) != 0;)
+		for (j = 0; memcmp(routes->sites[j].digest, site->digest, sizeof site->digest) != 0;)
 			j++;
 		site->rules_class = (unsigned)j;
 		site->number = (uint32_t)i;
@@ -198,7 +287,7 @@ static enum status make_digest(struct routes *routes, struct error *err)
 		/* Terminated: names hold no byte 0 and digests have one size, so no two lists look alike. */
 		parts[2 * i] = span_make(routes->sites[i].name.at, routes->sites[i].name.size + 1);
 		parts[2 * i + 1] =
-			span_make(policy_digest(routes->sites[i].policy), POLICY_DIGEST_SIZE);
+			span_make(routes->sites[i].digest, POLICY_DIGEST_SIZE);
 	}
 	digest_sha256_parts(parts, 2 * routes->count, routes->digest);
 	free(parts);
@@ -260,6 +349,7 @@ static enum status fill(struct routes *routes, const struct door_options *option
 	for (i = 0; i < options->site_count; i++)
 		TRY(add_site(routes, &options->sites[i], services, service_count, err));
 	TRY(index_names(routes, err));
+	TRY(set_foreign(routes, options, err));
 	compare_rules(routes);
 	TRY(make_digest(routes, err));
 done:
@@ -318,6 +408,8 @@ void routes_release(struct routes *routes)
 		return;
 	for (i = 0; i < routes->count; i++)
 		site_release(&routes->sites[i]);
+	for (i = 0; i < routes->foreign_count; i++)
+		foreign_ca_free(routes->foreign[i]);
 	free(routes->sites);
 	free(routes->by_name);
 	free(routes->trusted);

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "access/foreign_ca.h"
 #include "access/policy.h"
 #include "base/address.h"
 #include "base/error.h"
@@ -76,6 +77,8 @@ struct door_options {
 	struct value_texts trusted_proxies; /* IP addresses or networks (10.0.0.0/8) whose X-Forwarded-For is kept */
 	struct site_options *sites;
 	size_t site_count;
+	struct foreign_ca_options *foreign; /* the CAs that are not ours, dearest first */
+	size_t foreign_count;
 	int64_t roster_max_age; /* microseconds; 0: never too old */
 };
 
@@ -98,6 +101,9 @@ struct site {
 	uint32_t number;   /* its place in the config, from 0: for TLS sessions */
 	struct rule_set *rules;
 	struct policy *policy; /* of the rules */
+	struct foreign_ca **foreign; /* the routes'; whose certificates count here, dearest first */
+	size_t foreign_count;
+	uint8_t digest[POLICY_DIGEST_SIZE]; /* of policy and foreign CAs: equal digests are equal rules */
 	unsigned rules_class; /* sites with equal rules have equal classes */
 	unsigned dialects;
 	const struct preset *preset;

@@ -8,6 +8,7 @@
 #include "door/der_cache.h"
 #include "door/dialect.h"
 #include "door/door_parts.h"
+#include "door/foreign_guest.h"
 #include "door/rule_set.h"
 #include "door/tally.h"
 #include "event/loop.h"
@@ -34,7 +35,8 @@ static struct span issuer_of(const struct door *door, struct span der)
 	return (struct span){"", 0};
 }
 
-static void log_lost(const struct dialect_facts *facts, const struct card *card, unsigned lost)
+/* `trouble`: why there is no slash form, if that is known. */
+static void log_lost(const struct dialect_facts *facts, struct span trouble, unsigned lost)
 {
 	unsigned bit;
 
@@ -44,8 +46,8 @@ static void log_lost(const struct dialect_facts *facts, const struct card *card,
 		log_begin(LOG_WARNING, "identity-header-left-out");
 		log_text("dialect", span_of(dialect_name(bit)));
 		log_text("device", facts->device);
-		if (bit == DIALECT_MATTERMOST && card->slash_trouble.size > 0)
-			log_text("text", card->slash_trouble);
+		if (bit == DIALECT_MATTERMOST && trouble.size > 0)
+			log_text("text", trouble);
 		else
 			log_text("text", SPAN("a value that this dialect cannot say, or the "
 					      "certificate is not at hand"));
@@ -58,33 +60,36 @@ static enum refusal add_identity(struct visit *visit, struct buffer *out)
 	struct guest *guest = visit->guest;
 	struct door *door = guest->door;
 	struct dialect_facts facts = {.is_known = identity_is_known(&visit->who)};
-	struct card card;
+	struct card card = {.slash_trouble = {"", 0}};
 	unsigned lost;
 
 	if (!facts.is_known) {
 		(void)dialect_write(out, visit->site->dialects, &facts);
 		return REFUSAL_NONE;
 	}
-	if (!roster_card(door->roster, &guest->standing, &card))
-		return REFUSAL_ROSTER_TOO_OLD;
-	facts = (struct dialect_facts){.is_known = true,
-				       .device = card.device,
-				       .person = card.person,
-				       .email = card.email,
-				       .groups = roster_groups(door->roster, visit->who.group_set),
-				       .dn_rfc2253 = card.subject,
-				       .dn_slash = card.subject_slash,
-				       .issuer = card.issuer,
-				       .serial = card.serial,
-				       .uri = card.uri,
-				       .fingerprint = guest->fingerprint};
+	facts.fingerprint = guest->fingerprint;
+	if (visit->who.foreign) {
+		foreign_guest_tell(guest->foreign, &facts);
+	} else {
+		if (!roster_card(door->roster, &guest->standing, &card))
+			return REFUSAL_ROSTER_TOO_OLD;
+		facts.device = card.device;
+		facts.person = card.person;
+		facts.email = card.email;
+		facts.groups = roster_groups(door->roster, visit->who.group_set);
+		facts.dn_rfc2253 = card.subject;
+		facts.dn_slash = card.subject_slash;
+		facts.issuer = card.issuer;
+		facts.serial = card.serial;
+		facts.uri = card.uri;
+	}
 	if (dialect_needs_der(visit->site->dialects)) {
 		facts.der = der_cache_find(door->der_cache, guest->fingerprint);
 		facts.issuer_der = issuer_of(door, facts.der);
 	}
 	lost = dialect_write(out, visit->site->dialects, &facts);
 	if (lost)
-		log_lost(&facts, &card, lost);
+		log_lost(&facts, card.slash_trouble, lost);
 	return REFUSAL_NONE;
 }
 
@@ -230,14 +235,15 @@ static void add_forwarding(struct visit *visit, struct buffer *out)
 static struct lines_key key_of(const struct visit *visit)
 {
 	const struct guest *guest = visit->guest;
-	bool is_known = identity_is_known(&visit->who);
+	bool is_known = identity_is_known(&visit->who), is_foreign = visit->who.foreign != NULL;
 
 	return (struct lines_key){.routes_number = guest->routes_number,
-				  .generation = is_known ? guest->standing.generation : 0,
+				  .generation = is_known && !is_foreign ? guest->standing.generation : 0,
 				  .site = visit->site,
-				  .card = is_known ? guest->standing.card : 0,
+				  .card = is_known && !is_foreign ? guest->standing.card : 0,
 				  .group_set = is_known ? visit->who.group_set : 0,
-				  .is_known = is_known};
+				  .is_known = is_known,
+				  .is_foreign = is_foreign};
 }
 
 static bool lines_still_hold(const struct visit *visit, const struct lines_key *key)
@@ -248,7 +254,7 @@ static bool lines_still_hold(const struct visit *visit, const struct lines_key *
 	return guest->lines_hold && old->routes_number == key->routes_number &&
 	       old->generation == key->generation && old->site == key->site &&
 	       old->card == key->card && old->group_set == key->group_set &&
-	       old->is_known == key->is_known &&
+	       old->is_known == key->is_known && old->is_foreign == key->is_foreign &&
 	       span_equals(
 		       visit->exchange.request->host,
 		       span_make(guest->lines.at + guest->lines_host_at, guest->lines_host_size));
@@ -330,6 +336,12 @@ void visit_facts(struct exchange *exchange, struct visit_facts *out)
 
 	*out = (struct visit_facts){
 		.device = {"", 0}, .person = {"", 0}, .email = {"", 0}, .label = {"", 0}};
+	if (identity_is_known(&visit->who) && visit->who.foreign) {
+		out->is_known = true;
+		out->person = visit->who.foreign->name;
+		out->email = visit->who.foreign->email;
+		return;
+	}
 	if (!identity_is_known(&visit->who) || !guest->door->roster ||
 	    !roster_card(guest->door->roster, &guest->standing, &card))
 		return;

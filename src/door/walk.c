@@ -8,6 +8,7 @@
 #include "door/access_log.h"
 #include "door/ceiling.h"
 #include "door/door_parts.h"
+#include "door/foreign_guest.h"
 #include "event/loop.h"
 #include "http/connection.h"
 #include "http/exchange.h"
@@ -74,18 +75,21 @@ static struct identity find_out(struct guest *guest)
 		(void)roster_reread(door->roster, &guest->standing);
 	else if (roster_find(door->roster, guest->fingerprint, &guest->standing))
 		meet(guest);
+	if (!guest->is_found && guest->foreign)
+		return foreign_guest_identify(guest->foreign, guest_handshake_site(guest), door->routes_number,
+					      wall / SECONDS(1));
 	if (!guest->is_found)
 		return identity_nobody(WHO_UNKNOWN);
 	return identity_judge(&guest->standing, wall / SECONDS(1));
 }
 
 /* Seconds of wall time, the last of them included, as an end on the connection's clock. */
-static void end_with_certificate(struct guest *guest)
+static void end_with_certificate(struct guest *guest, int64_t not_after)
 {
 	const struct clock_time *now = loop_now(guest->door->loop);
-	int64_t left = SECONDS(guest->standing.not_after + 1) - now->wall;
+	int64_t left = SECONDS(not_after + 1) - now->wall;
 
-	guest->ends_after = guest->standing.not_after;
+	guest->ends_after = not_after;
 	connection_set_end(connection_of_guest(guest), now->mono + (left > 0 ? left : 0));
 }
 
@@ -95,9 +99,9 @@ struct identity guest_identify(struct guest *guest)
 
 	guest->is_known = identity_is_known(&who);
 	/* Often at the handshake; but who was suspended, or not yet valid, may be known from now on. */
-	if (guest->is_known && guest->ends_after != guest->standing.not_after)
-		end_with_certificate(guest);
-	if (guest->is_known && guest->seen_round != guest->door->seen_round)
+	if (guest->is_known && guest->ends_after != who.not_after)
+		end_with_certificate(guest, who.not_after);
+	if (guest->is_known && !who.foreign && guest->seen_round != guest->door->seen_round)
 		note_seen(guest);
 	return who;
 }
@@ -458,6 +462,8 @@ static void log_visit(const struct visit *visit, enum refusal why, int64_t micro
 		line.device = span_make(device, 32);
 		if (roster_card(guest->door->roster, &guest->standing, &card))
 			line.person = card.person;
+	} else if (guest->foreign) {
+		line.person = foreign_guest_name(guest->foreign);
 	}
 	if (exchange->ending != ENDED_DONE)
 		line.end = span_of(ending_name(exchange->ending));

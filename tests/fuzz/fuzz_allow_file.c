@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 	if (allow_file_parse(span_make(bytes, size), SPAN("example.com"), count, &warnings, &file, &err) != OK)
 		return 0;
-	if (warnings > ALLOW_FILE_WARNINGS + 1 || allow_file_count(file) > size / 32)
+	if (warnings > ALLOW_FILE_WARNINGS + 1 || allow_file_count(file) > size / 3 + 1)
 		abort();
 	if (allow_file_has(file, probe) && !stands_there(bytes, size))
 		abort();
