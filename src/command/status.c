@@ -14,6 +14,7 @@
 #include "command/watching.h"
 #include "pki/certificate.h"
 #include "pki/crypto_start.h"
+#include "serve/foreign_keys.h"
 #include "serve/settings.h"
 #include "serve/settings_keys.h"
 
@@ -75,7 +76,28 @@ static void look_at_holes(const struct settings *settings, json_t *open)
 	buffer_release(&holes);
 }
 
-static void look_at_config(const struct invocation *invocation, json_t *problems, json_t *sites, json_t *open,
+static void look_at_foreign(const struct settings *settings, json_t *problems, json_t *foreign)
+{
+	struct span rest, line, name, where;
+	struct buffer lines;
+
+	buffer_init(&lines, 1 << 20);
+	foreign_keys_warnings(settings, &lines);
+	rest = buffer_span(&lines);
+	while (span_cut(&rest, '\n', &line))
+		add_problem(problems, "%.*s", SPAN_PRINT(line));
+	buffer_clear(&lines);
+	foreign_keys_describe(settings, &lines);
+	rest = buffer_span(&lines);
+	while (span_cut(&rest, '\n', &line))
+		if (span_cut(&line, '\t', &name) && span_cut(&line, '\t', &where))
+			json_array_append_new(foreign, json_pack("{s:s%, s:s%, s:s%}", "foreign_ca", name.at, name.size,
+								 "sites", where.at, where.size, "facts", line.at,
+								 line.size));
+	buffer_release(&lines);
+}
+
+static void look_at_config(const struct invocation *invocation, json_t *problems, json_t *sites, json_t *open, json_t *foreign,
 			   json_t **watch)
 {
 	const struct door_options *door;
@@ -109,6 +131,7 @@ static void look_at_config(const struct invocation *invocation, json_t *problems
 		add_problem(problems, "side door: %.*s", SPAN_PRINT(line));
 	buffer_release(&side_doors);
 	look_at_holes(settings, open);
+	look_at_foreign(settings, problems, foreign);
 	settings_free(settings);
 }
 
@@ -136,6 +159,9 @@ static void print_status(const json_t *answer)
 		printf("site          %s -> %s\n", asking_text(entry, "site"), asking_text(entry, "upstream"));
 	json_array_foreach(json_object_get(answer, "open"), i, entry)
 		printf("open to all   %s\n", json_string_value(entry));
+	json_array_foreach(json_object_get(answer, "foreign_cas"), i, entry)
+		printf("foreign CA    %s at %s: %s\n", asking_text(entry, "foreign_ca"), asking_text(entry, "sites"),
+		       asking_text(entry, "facts"));
 	printf("people        %lld\ndevices       %lld\ncertificates  %lld\n", (long long)asking_number(answer, "people"),
 	       (long long)asking_number(answer, "devices"), (long long)asking_number(answer, "certificates"));
 	printf("gateways      %lld\n", (long long)(json_is_array(json_object_get(answer, "gateways"))
@@ -148,7 +174,7 @@ static void print_status(const json_t *answer)
 
 int command_status(struct invocation *invocation)
 {
-	json_t *answer, *problems, *sites, *open, *watch = NULL;
+	json_t *answer, *problems, *sites, *open, *foreign, *watch = NULL;
 	struct error err;
 	bool running;
 	int outcome;
@@ -164,11 +190,13 @@ int command_status(struct invocation *invocation)
 	problems = json_array();
 	sites = json_array();
 	open = json_array();
-	look_at_config(invocation, problems, sites, open, &watch);
+	foreign = json_array();
+	look_at_config(invocation, problems, sites, open, foreign, &watch);
 	look_at_authority(answer, problems);
 	json_object_set_new(answer, "running", json_boolean(running));
 	json_object_set_new(answer, "sites", sites);
 	json_object_set_new(answer, "open", open);
+	json_object_set_new(answer, "foreign_cas", foreign);
 	json_object_set_new(answer, "problems", problems);
 	if (watch)
 		json_object_set_new(answer, "watch", watch);

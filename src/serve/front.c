@@ -251,6 +251,24 @@ static const struct tls_site *unnamed_site(const struct tls_site *sites, size_t 
 	return &sites[0];
 }
 
+/* What tls_site points at: the CAs' trust, in the site's order. */
+static enum status fill_foreign(const struct site *site, struct tls_site *out, struct error *err)
+{
+	struct foreign_trust **all;
+
+	out->foreign = NULL;
+	out->foreign_count = 0;
+	if (site->foreign_count == 0)
+		return OK;
+	all = calloc(site->foreign_count, sizeof(struct foreign_trust *));
+	if (!all)
+		return error_fail(err, "no memory for foreign CAs");
+	for (; out->foreign_count < site->foreign_count; out->foreign_count++)
+		all[out->foreign_count] = foreign_ca_trust(site->foreign[out->foreign_count]);
+	out->foreign = all;
+	return OK;
+}
+
 static enum status fill_sites(const struct front *front, const struct routes *routes, struct tls_site *sites,
 			      struct span *names, struct error *err)
 {
@@ -264,7 +282,9 @@ static enum status fill_sites(const struct front *front, const struct routes *ro
 					     .names = &names[i],
 					     .names_count = 1,
 					     .asks = door_asks(routes_site(routes, i))};
-		status = load_credentials(&options->sites[i], &sites[i].credentials[0], err);
+		status = fill_foreign(routes_site(routes, i), &sites[i], err);
+		if (status == OK)
+			status = load_credentials(&options->sites[i], &sites[i].credentials[0], err);
 		if (status != OK)
 			return status;
 	}
@@ -297,16 +317,21 @@ enum status front_secure(struct front *front, const struct routes *routes, const
 	options.client_authorities_count = i;
 	options.sites = sites;
 	options.no_name = *unnamed_site(sites, front->site_count);
+	options.no_name.foreign = NULL; /* that was the other site's */
 	options.no_name.number = TLS_SITE_NO_NAME;
 	options.no_name.asks = door_asks(routes_find_handshake(routes, SPAN("")));
+	TRY(fill_foreign(routes_find_handshake(routes, SPAN("")), &options.no_name, err));
 	options.unknown_name = options.no_name;
 	options.unknown_name.number = TLS_SITE_UNKNOWN_NAME;
 	TRY(tls_context_new(&options, &made, err));
 	tls_context_free(front->tls);
 	front->tls = made;
 done:
-	for (i = 0; sites && i < front->site_count; i++)
+	for (i = 0; sites && i < front->site_count; i++) {
 		tls_credentials_free(sites[i].credentials[0]);
+		free((void *)(uintptr_t)sites[i].foreign);
+	}
+	free((void *)(uintptr_t)options.no_name.foreign);
 	free(sites);
 	free(names);
 	return status;

@@ -37,6 +37,7 @@ struct plan {
 	char state[PATH_MAX];
 	char acme_folder[PATH_MAX]; /* empty: none */
 	char watched[PLAN_WATCHED_MOST][PATH_MAX]; /* files that the bundles hold, and the config file */
+	uint8_t is_alone[PLAN_WATCHED_MOST];       /* no other file changes with it: no need to wait for one */
 };
 
 #endif

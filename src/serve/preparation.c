@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "serve/doubts.h"
+#include "serve/foreign_keys.h"
 #include "serve/front.h"
 #include "serve/order.h"
 #include "serve/role.h"
@@ -131,17 +132,18 @@ bool preparation_reaped(struct preparation *preparation, pid_t pid, int exit_sta
 	return true;
 }
 
-/* The log has the side doors at each look: the door is of no use while they are open. */
-static void warn_of_side_doors(const struct settings *settings)
+/* The log has them at each look: the door is of no use while side doors are open. */
+static void warn_of(const struct settings *settings, const char *event,
+		    void (*tell)(const struct settings *settings, struct buffer *out))
 {
 	struct buffer lines;
 	struct span rest, line;
 
 	buffer_init(&lines, PREPARATION_SAYS_MOST);
-	settings_side_doors(settings, &lines);
+	tell(settings, &lines);
 	rest = buffer_span(&lines);
 	while (span_cut(&rest, '\n', &line))
-		log_say(LOG_WARNING, "side-door", "%.*s", SPAN_PRINT(line));
+		log_say(LOG_WARNING, event, "%.*s", SPAN_PRINT(line));
 	buffer_release(&lines);
 }
 
@@ -179,11 +181,13 @@ static enum status read_and_prove(const char *config, bool is_logged, struct pre
 	out->plan.needs_resolver = targets.count > 0;
 	TRY(targets_pack(&targets, &out->targets, err));
 	if (is_logged) {
-		warn_of_side_doors(settings);
+		warn_of(settings, "side-door", settings_side_doors);
+		warn_of(settings, "foreign-ca", foreign_keys_warnings);
 		tell_holes(settings);
 	}
 	if (said) {
 		settings_side_doors(settings, said);
+		foreign_keys_warnings(settings, said);
 		doubts_write(settings, said);
 	}
 done:

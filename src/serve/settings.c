@@ -17,6 +17,7 @@
 #include "pki/certificate.h"
 #include "pki/digest.h"
 #include "relay/upstream.h"
+#include "serve/foreign_keys.h"
 #include "serve/house_user.h"
 #include "serve/metrics_gate.h"
 #include "serve/port_holder.h"
@@ -391,6 +392,7 @@ enum status settings_plan(const struct settings *settings, const char *path, str
 				PLAN_WATCHED_MOST);
 			break;
 		}
+		out->is_alone[out->watched_count] = foreign_keys_is_alone(&house->door, files[i].name);
 		snprintf(out->watched[out->watched_count++], PATH_MAX, "%.*s", SPAN_PRINT(files[i].name));
 	}
 	return OK;

@@ -11,6 +11,7 @@
 #include "door/route.h"
 #include "http/http_host.h"
 #include "serve/balancers.h"
+#include "serve/foreign_keys.h"
 #include "serve/plan.h"
 #include "serve/upstream_settings.h"
 #include "serve/watch_keys.h"
@@ -146,6 +147,12 @@ static void *add_location(void *parent, struct span title, struct error *err)
 	return added;
 }
 
+static void *add_foreign_ca(void *parent, struct span title, struct error *err)
+{
+	return foreign_keys_add(&((struct house_settings *)parent)->door, title, err);
+}
+
+#define IN_FOREIGN(field) offsetof(struct foreign_ca_options, field)
 #define IN_HOUSE(field) offsetof(struct house_settings, field)
 #define IN_SITE(field) offsetof(struct site_options, field)
 #define IN_LOCATION(field) offsetof(struct location_options, field)
@@ -331,7 +338,8 @@ static const struct config_row rows[] = {
 	 .example = "staff", .help = "Groups that may enter; everyone with a device if not given."},
 	{.key = "allow-file", .section = "site", .kind = &value_watched_file, .offset = IN_SITE(allow_file),
 	 .example = "/etc/chatelaine/allow.txt",
-	 .help = "Device ids, one a line; only these enter. Watched; unreadable means that nobody does."},
+	 .help = "Device ids, one a line; only these enter. Watched; unreadable means that nobody does. Somebody of a\n"
+		 "foreign CA is named as \"corp/alice@example.com\"."},
 	{.key = "headers", .section = "site", .shape = CONFIG_LIST, .kind = &dialect_kind, .offset = IN_SITE(dialects),
 	 .example = "chatelaine, nginx",
 	 .help = "How the application is told who is there: chatelaine, rfc9440, nginx, mattermost, wott, xfcc;\n"
@@ -361,6 +369,44 @@ static const struct config_row rows[] = {
 	{.key = "upstream", .section = "location", .shape = CONFIG_LIST, .kind = &upstream_kind,
 	 .offset = IN_LOCATION(upstream), .example = "http://127.0.0.1:3001",
 	 .help = "Where another application listens, which answers here. The site's if not given."},
+
+	{.key = "foreign-ca", .section = "", .shape = CONFIG_SECTION, .add = add_foreign_ca, .example = "corp",
+	 .help = "A certificate authority that is not ours, whose certificates open some sites. Whoever it names is\n"
+		 "called \"corp/alice@example.com\" in headers, logs and allow-files, and is no device of ours."},
+	{.key = "certificate", .section = "foreign-ca", .kind = &value_file, .offset = IN_FOREIGN(certificate),
+	 .is_required = true, .example = "/etc/chatelaine/corp.pem",
+	 .help = "Its roots, PEM: one or more, self-signed. Watched."},
+	{.key = "intermediates", .section = "foreign-ca", .kind = &value_file, .offset = IN_FOREIGN(intermediates),
+	 .example = "/etc/chatelaine/corp-issuing.pem",
+	 .help = "CA certificates between, PEM, for clients that do not send them; and of those that sign a list in\n"
+		 "crl. They are not trusted by themselves. Watched."},
+	{.key = "sites", .section = "foreign-ca", .shape = CONFIG_LIST, .kind = &value_texts, .offset = IN_FOREIGN(sites),
+	 .is_required = true, .example = "chat.example.com", .help = "Where its certificates count; nowhere else."},
+	{.key = "identity", .section = "foreign-ca", .kind = &value_of_choice, .choices = foreign_fields,
+	 .offset = IN_FOREIGN(field), .is_required = true, .example = "email",
+	 .help = "The one field that says who somebody is: email, uri, spiffe or dns of the alternative names, or cn.\n"
+		 "It must be there once; a certificate with none or two of them is refused."},
+	{.key = "domains", .section = "foreign-ca", .shape = CONFIG_LIST, .kind = &value_texts,
+	 .offset = IN_FOREIGN(domains), .example = "example.com",
+	 .help = "With identity = \"email\": the domains whose addresses it may name; others are refused. Only with\n"
+		 "this the application gets the address as an e-mail address, because one of ours may have the same."},
+	{.key = "crl", .section = "foreign-ca", .kind = &value_file, .offset = IN_FOREIGN(crl),
+	 .example = "/etc/chatelaine/corp.crl",
+	 .help = "What it has revoked: certificate revocation lists, PEM or DER, several in one file. Watched: what a\n"
+		 "new one revokes is cut off at once. Fetch it by a timer of your own."},
+	{.key = "crl-expired", .section = "foreign-ca", .kind = &value_of_choice, .choices = foreign_crl_expired,
+	 .offset = IN_FOREIGN(crl_expired), .standard = "warn",
+	 .help = "When a list is out of date: warn (in log and status; what stands in it is refused, the others go on),\n"
+		 "or refuse (nobody whose issuer has no list in date gets in)."},
+	{.key = "groups", .section = "foreign-ca", .shape = CONFIG_LIST, .kind = &value_names,
+	 .offset = IN_FOREIGN(groups), .example = "corp",
+	 .help = "Groups of everybody whom it names, for `who` of sites and locations. They may be groups of ours too."},
+	{.key = "groups-file", .section = "foreign-ca", .kind = &value_watched_file, .offset = IN_FOREIGN(groups_file),
+	 .example = "/etc/chatelaine/corp-groups.txt",
+	 .help = "More groups for some: an identity, a space, group,group; one a line. Watched."},
+	{.key = "allow-file", .section = "foreign-ca", .kind = &value_watched_file, .offset = IN_FOREIGN(allow_file),
+	 .example = "/etc/chatelaine/corp-people.txt",
+	 .help = "Identities, one a line; of this CA only these are accepted. Watched; unreadable means that none is."},
 };
 
 static void note_fixed(void *out, const struct config_row *row, struct span value)
@@ -391,6 +437,9 @@ void settings_release(struct house_settings *house)
 		free(site->name);
 	}
 	free(house->door.sites);
+	for (i = 0; i < house->door.foreign_count; i++)
+		config_release(&settings_rows, "foreign-ca", &house->door.foreign[i]);
+	foreign_keys_free(&house->door);
 	buffer_release(&house->fixed);
 	config_release(&settings_rows, "", house);
 }

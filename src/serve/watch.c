@@ -20,15 +20,19 @@ struct watch {
 	unsigned count;
 	char names[PLAN_WATCHED_MOST][NAME_MAX + 1];
 	int folders[PLAN_WATCHED_MOST]; /* inotify's numbers; several names may share one */
+	bool is_alone[PLAN_WATCHED_MOST];
+	bool is_slow; /* one that waits does not stand alone */
 };
 
-static bool is_watched(const struct watch *watch, const struct inotify_event *event)
+static bool is_watched(struct watch *watch, const struct inotify_event *event)
 {
 	unsigned i;
 
 	for (i = 0; i < watch->count; i++)
-		if (watch->folders[i] == event->wd && strcmp(watch->names[i], event->name) == 0)
+		if (watch->folders[i] == event->wd && strcmp(watch->names[i], event->name) == 0) {
+			watch->is_slow |= !watch->is_alone[i];
 			return true;
+		}
 	return false;
 }
 
@@ -36,7 +40,8 @@ static bool is_watched(const struct watch *watch, const struct inotify_event *ev
  * line of a lost device may have gone from a list meanwhile. */
 static void wait_for_quiet(struct watch *watch)
 {
-	int64_t now = loop_now(watch->loop)->mono, due = now + SECONDS(1);
+	int64_t now = loop_now(watch->loop)->mono;
+	int64_t due = now + (watch->is_slow ? SECONDS(1) : MILLISECONDS(250));
 
 	if (watch->latest == 0)
 		watch->latest = now + SECONDS(3);
@@ -59,6 +64,7 @@ static void on_ready(struct source *source)
 		while (at < got) {
 			const struct inotify_event *event = (const void *)(events.room + at);
 
+			watch->is_slow |= (event->mask & IN_Q_OVERFLOW) != 0;
 			changed |= event->mask & IN_Q_OVERFLOW || (event->len && is_watched(watch, event));
 			at += (ssize_t)(sizeof *event + event->len);
 		}
@@ -72,6 +78,7 @@ static void on_quiet(struct timer *timer)
 	struct watch *watch = OWNER_OF(timer, struct watch, quiet);
 
 	watch->latest = 0;
+	watch->is_slow = false;
 	watch->on_change(watch->arg);
 }
 
@@ -108,7 +115,7 @@ enum status watch_new(struct loop *loop, void (*on_change)(void *arg), void *arg
 	return status;
 }
 
-static void add_file(struct watch *watch, const char *path)
+static void add_file(struct watch *watch, const char *path, bool is_alone)
 {
 	const char *slash = strrchr(path, '/');
 	char folder[PATH_MAX];
@@ -117,6 +124,7 @@ static void add_file(struct watch *watch, const char *path)
 		return;
 	snprintf(folder, sizeof folder, "%.*s", slash == path ? 1 : (int)(slash - path), path);
 	snprintf(watch->names[watch->count], sizeof watch->names[0], "%s", slash + 1);
+	watch->is_alone[watch->count] = is_alone;
 	watch->folders[watch->count] =
 		inotify_add_watch(watch->source.fd, folder,
 				  IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE |
@@ -135,7 +143,7 @@ void watch_files(struct watch *watch, const struct plan *plan)
 	/* The folders of before stay watched: they cost nothing, and their names are gone. */
 	watch->count = 0;
 	for (i = 0; i < plan->watched_count; i++)
-		add_file(watch, plan->watched[i]);
+		add_file(watch, plan->watched[i], plan->is_alone[i]);
 }
 
 void watch_free(struct watch *watch)

@@ -1,8 +1,9 @@
 /*
  * watch - files that may change under us: certificates, allow-files, the
  * config. Their folders are watched (a rename replaces the file, not its
- * bytes); `on_change` comes once, after a second of quiet. The hourly look
- * covers file systems that tell nothing (inotify(7)).
+ * bytes); `on_change` comes once, after a second of quiet, or a quarter of it
+ * when only files changed that stand alone. The hourly look covers file
+ * systems that tell nothing (inotify(7)).
  */
 #ifndef SERVE_WATCH_H
 #define SERVE_WATCH_H
