@@ -71,6 +71,7 @@ struct guest {
 	char ip[IP_TEXT_SIZE];
 	uint8_t fingerprint[32];
 	const struct site *handshake; /* whose rules the handshake asked for; of routes_number */
+	bool has_unknown_name;        /* the handshake was for a name that no site has; of routes_number */
 	uint64_t routes_number;
 	uint64_t seen_round;
 	int64_t ends_after; /* the not-after that the connection ends with; 0: none yet */

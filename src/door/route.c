@@ -12,13 +12,19 @@
 #include "wire/host_name.h"
 #include "wire/target.h"
 
-enum { SITES_MOST = 1024, NETWORKS_MOST = 256 };
+enum { SITES_MOST = 1024, NAMES_MOST = 256, NETWORKS_MOST = 256 };
+
+struct named {
+	struct span name;
+	bool is_wildcard;
+	const struct site *site;
+};
 
 struct routes {
 	unsigned references;
 	struct site *sites; /* as in the config */
-	struct site **by_name;
-	size_t count;
+	struct named *by_name; /* of all their names */
+	size_t count, name_count;
 	const struct site *strictest;
 	struct foreign_ca *foreign[FOREIGN_CAS_MOST];
 	size_t foreign_count;
@@ -31,28 +37,47 @@ struct routes {
 
 /* -- a site -- */
 
-static enum status set_name(struct site *site, const char *name, struct error *err)
+static enum status set_name(struct site_name *out, const char *name, struct error *err)
 {
 	struct span text = span_of(name);
 	struct host_name host;
 	char *copy;
 
-	site->is_wildcard = span_starts(text, "*.");
-	if (site->is_wildcard)
+	out->is_wildcard = span_starts(text, "*.");
+	if (out->is_wildcard)
 		span_skip(&text, 2);
 	if (host_fold_name(text, &host, err) != OK)
 		return REFUSED;
-	if (site->is_wildcard && host.kind != HOST_DNS)
+	if (out->is_wildcard && host.kind != HOST_DNS)
 		return error_refuse(err, "a wildcard stands before names, not before IP addresses");
 	copy = malloc(host.size + 2u);
 	if (!copy)
 		return error_fail(err, "no memory for a site");
 	copy[0] = '.';
 	memcpy(copy + 1, host.text, host.size + 1u);
-	site->name_memory = copy;
-	site->name = site->is_wildcard ? span_make(copy, host.size + 1u)
-				       : span_make(copy + 1, host.size);
+	out->memory = copy;
+	out->text = out->is_wildcard ? span_make(copy, host.size + 1u) : span_make(copy + 1, host.size);
 	return OK;
+}
+
+static enum status set_names(struct site *site, const struct site_options *given, struct error *err)
+{
+	enum status status;
+	size_t i;
+
+	if (given->also.count > NAMES_MOST)
+		return error_refuse(err, "also: more than %d names", NAMES_MOST);
+	site->names = calloc(given->also.count + 1, sizeof *site->names);
+	if (!site->names)
+		return error_fail(err, "no memory for a site");
+	for (i = 0; i <= given->also.count; i++) {
+		site->name_count++;
+		TRY(set_name(&site->names[i], i ? given->also.at[i - 1] : given->name, err));
+	}
+	site->name = site->names[0].text;
+	site->is_wildcard = site->names[0].is_wildcard;
+done:
+	return status;
 }
 
 static enum status set_dialects(struct site *site, const struct value_texts *given,
@@ -140,7 +165,9 @@ static void site_release(struct site *site)
 	for (i = 0; i < site->route_count; i++)
 		free((char *)(uintptr_t)site->routes[i].path.at);
 	free(site->routes);
-	free(site->name_memory);
+	for (i = 0; i < site->name_count; i++)
+		free(site->names[i].memory);
+	free(site->names);
 }
 
 /* -- all of them -- */
@@ -152,22 +179,32 @@ static int compare_names(struct span a, struct span b)
 	return memcmp(a.at, b.at, a.size);
 }
 
-static int compare_sites(const void *a, const void *b)
+static int compare_named(const void *a, const void *b)
 {
-	return compare_names((*(struct site *const *)a)->name, (*(struct site *const *)b)->name);
+	return compare_names(((const struct named *)a)->name, ((const struct named *)b)->name);
 }
 
 static enum status index_names(struct routes *routes, struct error *err)
 {
-	size_t i;
+	size_t count = 0, i, j;
 
 	for (i = 0; i < routes->count; i++)
-		routes->by_name[i] = &routes->sites[i];
-	qsort(routes->by_name, routes->count, sizeof *routes->by_name, compare_sites);
-	for (i = 1; i < routes->count; i++)
-		if (span_equals(routes->by_name[i - 1]->name, routes->by_name[i]->name))
+		count += routes->sites[i].name_count;
+	routes->by_name = calloc(count, sizeof *routes->by_name);
+	if (!routes->by_name)
+		return error_fail(err, "no memory for routes");
+	for (i = 0; i < routes->count; i++)
+		for (j = 0; j < routes->sites[i].name_count; j++) {
+			const struct site_name *name = &routes->sites[i].names[j];
+
+			routes->by_name[routes->name_count++] =
+				(struct named){name->text, name->is_wildcard, &routes->sites[i]};
+		}
+	qsort(routes->by_name, count, sizeof *routes->by_name, compare_named);
+	for (i = 1; i < count; i++)
+		if (span_equals(routes->by_name[i - 1].name, routes->by_name[i].name))
 			return error_refuse(err, "site \"%.*s\": it is there twice",
-					    SPAN_PRINT(routes->by_name[i]->name));
+					    SPAN_PRINT(routes->by_name[i].name));
 	return OK;
 }
 
@@ -278,18 +315,21 @@ static void compare_rules(struct routes *routes)
 
 static enum status make_digest(struct routes *routes, struct error *err)
 {
-	struct span *parts = calloc(routes->count, 2 * sizeof *parts);
-	size_t i;
+	struct span *parts = calloc(routes->count + routes->name_count, sizeof *parts);
+	size_t count = 0, i, j;
 
 	if (!parts)
 		return error_fail(err, "no memory for routes");
 	for (i = 0; i < routes->count; i++) {
-		/* Terminated: names hold no byte 0 and digests have one size, so no two lists look alike. */
-		parts[2 * i] = span_make(routes->sites[i].name.at, routes->sites[i].name.size + 1);
-		parts[2 * i + 1] =
-			span_make(routes->sites[i].digest, POLICY_DIGEST_SIZE);
+		const struct site *site = &routes->sites[i];
+
+		parts[count++] = span_make(site->digest, POLICY_DIGEST_SIZE);
+		/* Terminated: names hold no byte 0, digests have one size, and the first name is always there; so no
+		 * two lists look alike. */
+		for (j = 0; j < site->name_count; j++)
+			parts[count++] = span_make(site->names[j].text.at, site->names[j].text.size + 1);
 	}
-	digest_sha256_parts(parts, 2 * routes->count, routes->digest);
+	digest_sha256_parts(parts, count, routes->digest);
 	free(parts);
 	return OK;
 }
@@ -319,7 +359,7 @@ static enum status add_site(struct routes *routes, const struct site_options *gi
 	struct site *site = &routes->sites[routes->count++];
 	enum status status;
 
-	TRY(set_name(site, given->name, err));
+	TRY(set_names(site, given, err));
 	TRY(set_preset(site, given, err));
 	TRY(rule_set_new(given, site->preset, span_of(routes->domain), services, service_count, &site->rules,
 			 err));
@@ -340,10 +380,9 @@ static enum status fill(struct routes *routes, const struct door_options *option
 
 	routes->roster_max_age = options->roster_max_age;
 	routes->sites = calloc(options->site_count, sizeof *routes->sites);
-	routes->by_name = calloc(options->site_count, sizeof(struct site *));
 	routes->contact = strdup(options->contact ? options->contact : "");
 	routes->domain = strdup(options->domain ? options->domain : "");
-	if (!routes->sites || !routes->by_name || !routes->contact || !routes->domain)
+	if (!routes->sites || !routes->contact || !routes->domain)
 		return error_fail(err, "no memory for routes");
 	TRY(set_trusted(routes, &options->trusted_proxies, err));
 	for (i = 0; i < options->site_count; i++)
@@ -420,16 +459,16 @@ void routes_release(struct routes *routes)
 
 /* -- finding -- */
 
-static const struct site *find_name(const struct routes *routes, struct span name)
+static const struct named *find_name(const struct routes *routes, struct span name)
 {
-	size_t from = 0, to = routes->count;
+	size_t from = 0, to = routes->name_count;
 
 	while (from < to) {
 		size_t middle = from + (to - from) / 2;
-		int order = compare_names(name, routes->by_name[middle]->name);
+		int order = compare_names(name, routes->by_name[middle].name);
 
 		if (order == 0)
-			return routes->by_name[middle];
+			return &routes->by_name[middle];
 		if (order < 0)
 			to = middle;
 		else
@@ -440,16 +479,16 @@ static const struct site *find_name(const struct routes *routes, struct span nam
 
 const struct site *routes_find(const struct routes *routes, struct span host)
 {
-	const struct site *site = find_name(routes, host);
+	const struct named *named = find_name(routes, host);
 	const char *dot;
 
-	if (site && !site->is_wildcard)
-		return site;
+	if (named && !named->is_wildcard)
+		return named->site;
 	dot = host.size ? memchr(host.at, '.', host.size) : NULL;
 	if (!dot || dot == host.at)
 		return NULL;
-	site = find_name(routes, span_make(dot, host.size - (size_t)(dot - host.at)));
-	return site && site->is_wildcard ? site : NULL;
+	named = find_name(routes, span_make(dot, host.size - (size_t)(dot - host.at)));
+	return named && named->is_wildcard ? named->site : NULL;
 }
 
 const struct site *routes_find_handshake(const struct routes *routes, struct span server_name)

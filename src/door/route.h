@@ -48,8 +48,22 @@ struct location_options {
 	struct value_texts upstream; /* none: the site's */
 };
 
+/* A file, or two; the first is meant where there is no word of two. */
+struct file_pair {
+	union {
+		struct value_file first;
+		struct {
+			char *path;
+			struct span bytes;
+			char *trouble;
+		};
+	};
+	struct value_file second; /* without a path: there is none */
+};
+
 struct site_options {
 	char *name;   /* host name, "*.example.com", or an IP address; no port */
+	struct value_texts also; /* further names, as name */
 	char *preset; /* NULL: "generic" */
 	int no_certificate;
 	struct watch_options watch;
@@ -68,7 +82,7 @@ struct site_options {
 	struct value_file upstream_ca, upstream_certificate, upstream_key;
 	char *upstream_name;                                /* NULL: as the URL says */
 	int64_t connect_time, first_byte_time, quiet_time; /* 0: the house's */
-	struct value_file certificate, key;
+	struct file_pair certificate, key;
 };
 
 struct door_options {
@@ -95,6 +109,12 @@ struct site_route {
 	const struct service *service;
 };
 
+struct site_name {
+	struct span text; /* as struct site's */
+	bool is_wildcard;
+	char *memory;
+};
+
 struct site {
 	struct span name;  /* folded; without "*" for a wildcard: ".example.com" */
 	bool is_wildcard;
@@ -110,7 +130,8 @@ struct site {
 	uint16_t missing_status;
 	struct site_route *routes; /* longest path first */
 	size_t route_count;
-	char *name_memory;
+	struct site_name *names; /* the first is `name`; then those that `also` gave */
+	size_t name_count;
 	struct score_site *score; /* where it is counted; NULL: nowhere */
 };
 

@@ -122,6 +122,7 @@ const struct site *guest_handshake_site(struct guest *guest)
 	if (guest->is_secure && !door->peer(connection_of_guest(guest), &peer))
 		peer.server_name = (struct span){"", 0};
 	guest->handshake = routes_find_handshake(door->routes, peer.server_name);
+	guest->has_unknown_name = peer.server_name.size > 0 && !routes_find(door->routes, peer.server_name);
 	return guest->handshake;
 }
 
@@ -130,6 +131,9 @@ static enum refusal find_site(struct guest *guest, struct span host, const struc
 	const struct site *asked_for = guest_handshake_site(guest), *site;
 	struct host_name folded;
 
+	/* Whoever made the connection for a name that is nobody's gets nobody's content by it. */
+	if (guest->has_unknown_name)
+		return REFUSAL_HOST_UNKNOWN;
 	/* Most write the name as the config does. */
 	if (!asked_for->is_wildcard && span_equals(host, asked_for->name)) {
 		*out = asked_for;

@@ -213,29 +213,57 @@ void front_free(struct front *front)
 	free(front);
 }
 
-static enum status load_credentials(const struct site_options *site, struct tls_credentials **out,
-				    struct error *err)
+static enum status check_name(const struct site_options *site, const char *name, const char *path,
+			      const struct tls_credentials *credentials, struct error *err)
+{
+	if (tls_credentials_cover(credentials, span_of(name)))
+		return OK;
+	if (name == site->name)
+		return error_refuse(err, "site \"%s\": the certificate in %s is not for that name; get one that is, "
+				    "or name the site as the certificate does", name, path);
+	return error_refuse(err, "site \"%s\": the certificate in %s is not for \"%s\", which also names it; get one "
+			    "for all its names, or make a site of that one", site->name, path, name);
+}
+
+static enum status load_credentials(const struct site_options *site, const struct value_file *certificate,
+				    const struct value_file *key, struct tls_credentials **out, struct error *err)
 {
 	struct tls_credentials_facts facts;
-	enum status status = tls_credentials_load(site->certificate.bytes, site->key.bytes, out, err);
+	enum status status = tls_credentials_load(certificate->bytes, key->bytes, out, err);
 	int64_t now = clock_seconds();
+	size_t i;
 
 	if (status != OK) {
-		error_context(err, "site \"%s\": certificate %s, key %s", site->name, site->certificate.path,
-			      site->key.path);
+		error_context(err, "site \"%s\": certificate %s, key %s", site->name, certificate->path, key->path);
 		return status;
 	}
-	if (!tls_credentials_cover(*out, span_of(site->name)))
-		return error_refuse(err, "site \"%s\": the certificate in %s is not for that name; get one that is, "
-				    "or name the site as the certificate does", site->name, site->certificate.path);
+	TRY(check_name(site, site->name, certificate->path, *out, err));
+	for (i = 0; i < site->also.count; i++)
+		TRY(check_name(site, site->also.at[i], certificate->path, *out, err));
 	tls_credentials_tell(*out, &facts);
 	if (facts.not_after < now)
 		log_say(LOG_WARNING, "certificate", "site \"%s\": the certificate in %s has expired; browsers will refuse it",
-			site->name, site->certificate.path);
+			site->name, certificate->path);
 	else if (facts.not_after < now + 7 * 86400)
 		log_say(LOG_WARNING, "certificate", "site \"%s\": the certificate in %s expires within a week",
-			site->name, site->certificate.path);
-	return OK;
+			site->name, certificate->path);
+done:
+	return status;
+}
+
+static enum status load_both(const struct site_options *site, struct tls_site *out, struct error *err)
+{
+	const struct value_file *second = &site->certificate.second;
+	enum status status;
+
+	if (!second->path != !site->key.second.path)
+		return error_refuse(err, "site \"%s\": %s; each certificate needs its key, in the same order", site->name,
+				    second->path ? "two certificates and one key" : "two keys and one certificate");
+	TRY(load_credentials(site, &site->certificate.first, &site->key.first, &out->credentials[0], err));
+	if (second->path)
+		TRY(load_credentials(site, second, &site->key.second, &out->credentials[1], err));
+done:
+	return status;
 }
 
 /* Clients that name no site (an IP address typed in, a bare probe): the first IP site answers, else
@@ -269,26 +297,37 @@ static enum status fill_foreign(const struct site *site, struct tls_site *out, s
 	return OK;
 }
 
+static size_t count_names(const struct door_options *options)
+{
+	size_t count = 0, i;
+
+	for (i = 0; i < options->site_count; i++)
+		count += 1 + options->sites[i].also.count;
+	return count;
+}
+
 static enum status fill_sites(const struct front *front, const struct routes *routes, struct tls_site *sites,
 			      struct span *names, struct error *err)
 {
 	const struct door_options *options = settings_door(front->settings);
-	enum status status;
-	size_t i;
+	enum status status = OK;
+	size_t i, j;
 
 	for (i = 0; i < options->site_count; i++) {
-		names[i] = span_of(options->sites[i].name);
+		const struct site_options *site = &options->sites[i];
+
 		sites[i] = (struct tls_site){.number = (uint32_t)i,
-					     .names = &names[i],
-					     .names_count = 1,
+					     .names = names,
+					     .names_count = 1 + site->also.count,
 					     .asks = door_asks(routes_site(routes, i))};
-		status = fill_foreign(routes_site(routes, i), &sites[i], err);
-		if (status == OK)
-			status = load_credentials(&options->sites[i], &sites[i].credentials[0], err);
-		if (status != OK)
-			return status;
+		*names++ = span_of(site->name);
+		for (j = 0; j < site->also.count; j++)
+			*names++ = span_of(site->also.at[j]);
+		TRY(fill_foreign(routes_site(routes, i), &sites[i], err));
+		TRY(load_both(site, &sites[i], err));
 	}
-	return OK;
+done:
+	return status;
 }
 
 enum status front_secure(struct front *front, const struct routes *routes, const struct tls_hooks *hooks,
@@ -297,7 +336,7 @@ enum status front_secure(struct front *front, const struct routes *routes, const
 	static const char *const protocols[] = {"h2", "http/1.1", NULL};
 	struct tls_context_options options = {.sites_count = front->site_count, .protocols = protocols + (settings_house(front->settings)->http2 ? 0 : 1), .hooks = *hooks};
 	struct tls_site *sites = calloc(front->site_count, sizeof *sites);
-	struct span *names = calloc(front->site_count, sizeof *names), authorities[8];
+	struct span *names = calloc(count_names(settings_door(front->settings)), sizeof *names), authorities[8];
 	const struct door_issuer *issuers;
 	struct tls_context *made = NULL;
 	enum status status;
@@ -329,6 +368,7 @@ enum status front_secure(struct front *front, const struct routes *routes, const
 done:
 	for (i = 0; sites && i < front->site_count; i++) {
 		tls_credentials_free(sites[i].credentials[0]);
+		tls_credentials_free(sites[i].credentials[1]);
 		free((void *)(uintptr_t)sites[i].foreign);
 	}
 	free((void *)(uintptr_t)options.no_name.foreign);
@@ -340,15 +380,16 @@ done:
 void front_complain(const struct settings *settings, struct buffer *complaints)
 {
 	const struct door_options *options = settings_door(settings);
-	struct tls_credentials *credentials;
 	struct error err;
 	size_t i;
 
 	for (i = 0; i < options->site_count; i++) {
-		credentials = NULL;
-		if (load_credentials(&options->sites[i], &credentials, &err) != OK)
+		struct tls_site tried = {.credentials = {NULL, NULL}};
+
+		if (load_both(&options->sites[i], &tried, &err) != OK)
 			buffer_printf(complaints, "%s\n", err.text);
-		tls_credentials_free(credentials);
+		tls_credentials_free(tried.credentials[0]);
+		tls_credentials_free(tried.credentials[1]);
 	}
 }
 

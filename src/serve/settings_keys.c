@@ -10,6 +10,7 @@
 #include "door/dialect.h"
 #include "door/route.h"
 #include "http/http_host.h"
+#include "serve/site_keys.h"
 #include "serve/balancers.h"
 #include "serve/foreign_keys.h"
 #include "serve/plan.h"
@@ -289,6 +290,8 @@ static const struct config_row rows[] = {
 	{.key = "site", .section = "", .is_live = true, .shape = CONFIG_SECTION, .add = add_site,
 	 .check = upstream_settings_check, .is_required = true,
 	 .example = "chat.example.com", .help = "A host name or IP address, and the application behind it."},
+	{.key = "also", .section = "site", .shape = CONFIG_LIST, .kind = &site_kind_names, .offset = IN_SITE(also),
+	 .example = "www.chat.example.com", .help = "Other names of the same site; the certificate must be for them too."},
 	{.key = "preset", .section = "site", .kind = &preset_kind, .offset = IN_SITE(preset), .standard = "generic",
 	 .help = "Headers and statuses that an application wants: generic, rocketchat, mattermost, device-list."},
 	{.key = "upstream", .section = "site", .shape = CONFIG_LIST, .kind = &upstream_kind,
@@ -313,10 +316,11 @@ static const struct config_row rows[] = {
 	 .example = "60s", .least = SECONDS(1), .most = SECONDS(3600), .help = "As above, for this site."},
 	{.key = "quiet-time", .section = "site", .kind = &value_duration, .offset = IN_SITE(quiet_time),
 	 .example = "10m", .least = SECONDS(1), .most = SECONDS(86400), .help = "As above, for this site."},
-	{.key = "certificate", .section = "site", .kind = &value_file, .offset = IN_SITE(certificate),
+	{.key = "certificate", .section = "site", .shape = CONFIG_LIST, .kind = &site_kind_files, .offset = IN_SITE(certificate),
 	 .is_required = true, .example = "/etc/letsencrypt/live/chat.example.com/fullchain.pem",
-	 .help = "The site's certificate with its chain, PEM. Watched."},
-	{.key = "key", .section = "site", .kind = &value_file, .offset = IN_SITE(key), .is_required = true,
+	 .help = "The site's certificate with its chain, PEM. Watched. Two may be given, {\"rsa.pem\", \"ec.pem\"}, and their\n"
+		 "keys in the same order: each client gets the one that it can check."},
+	{.key = "key", .section = "site", .shape = CONFIG_LIST, .kind = &site_kind_files, .offset = IN_SITE(key), .is_required = true,
 	 .example = "/etc/letsencrypt/live/chat.example.com/privkey.pem", .help = "Its private key, PEM. Watched."},
 	{.key = "no-certificate", .section = "site", .kind = &watch_kind_site, .choices = modes,
 	 .offset = IN_SITE(no_certificate), .standard = "explain",

@@ -538,8 +538,16 @@ static void without_a_server_name_the_strictest_rules_hold(void **state)
 	open_sites();
 	assert_says(ask("", "chat.example.com"), "HTTP/1.1 200 ");
 	assert_says(ask("", "open.example.com"), "C12");
-	assert_says(ask("evil.example.org", "open.example.com"), "C12");
-	assert_says(ask("evil.example.org", "twin.example.com"), "HTTP/1.1 200 ");
+	house_close();
+}
+
+static void a_server_name_that_is_nobodys_sees_no_sites_content(void **state)
+{
+	(void)state;
+	open_sites();
+	assert_says(ask("evil.example.org", "open.example.com"), "C11");
+	assert_says(ask("evil.example.org", "twin.example.com"), "C11");
+	assert_says(ask("evil.example.org", "evil.example.org"), "C11");
 	house_close();
 }
 
@@ -819,6 +827,7 @@ int main(void)
 		cmocka_unit_test(host_and_server_name_must_agree_or_have_equal_rules),
 		cmocka_unit_test(an_unknown_host_sees_no_sites_content),
 		cmocka_unit_test(without_a_server_name_the_strictest_rules_hold),
+		cmocka_unit_test(a_server_name_that_is_nobodys_sees_no_sites_content),
 		cmocka_unit_test(a_site_that_drops_ends_a_connection_of_nobody),
 		cmocka_unit_test(a_path_with_two_readings_meets_the_stricter_rule_or_400),
 		cmocka_unit_test(mattermosts_program_is_told_by_401_and_json),
