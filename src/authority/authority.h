@@ -52,6 +52,7 @@
  *
  *   reload {}                                      -> {outcome: "refused"|"nothing-changed"|"in-place"|"new-gateways",
  *                                                      gateways, draining, said: a sentence a line}
+ *   upgrade {}                                     -> as reload, when it is refused; the channel ends when it is not
  *  role GATEWAY: roster {} -> {} + fd;  seen {devices:[HEX32..]} -> {};
  *   watched {rows:[{site, location, path, address, client, code, device: HEX32, times, first, last}..], uncounted} -> {}
  *  and asked of gateways: lost {device: HEX32, why} | {devices: [HEX32..], why} | {certificate: HEX64, why} -> {closed};
@@ -78,6 +79,8 @@ struct authority_options {
 	/* Somebody asks the supervisor to look at the configuration; it answers by authority_reloaded with this number,
 	 * or a later one. NULL: there is no supervisor. */
 	void (*reload)(void *arg, unsigned number);
+	/* The same for going on as another version; only a refusal is answered, for this process ends otherwise. */
+	void (*upgrade)(void *arg, unsigned number);
 	void *arg;
 };
 

@@ -66,6 +66,7 @@ static enum status status_figures(struct authority *authority, struct deed *deed
 	TRY(registry_count(authority->registry, &counts, err));
 	TRY(audit_record_head(authority->registry, &head, err));
 	json_object_set_new(out, "site_trust_domain", json_string(registry_trust_domain(authority->registry)));
+	json_object_set_new(out, "version", json_string(VERSION));
 	json_object_set_new(out, "started", json_integer(authority->started));
 	json_object_set_new(out, "people", json_integer((json_int_t)counts.people));
 	json_object_set_new(out, "devices", json_integer((json_int_t)counts.devices));

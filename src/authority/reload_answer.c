@@ -2,16 +2,14 @@
 #include "authority/authority_handle.h"
 #include "base/log.h"
 
-void answer_reload(void *house, struct answer *answer, const json_t *words, int fd)
+/* Keeps the answer for authority_reloaded and tells the supervisor. */
+static void ask_supervisor(struct authority *authority, struct answer *answer, void (*tell)(void *arg, unsigned number))
 {
-	struct authority *authority = house;
 	struct error err;
 	unsigned i;
 
-	(void)words;
-	(void)fd;
-	if (!authority->options.reload) {
-		(void)error_refuse(&err, "chatelaine is not running; it reads its configuration when it starts");
+	if (!tell) {
+		(void)error_refuse(&err, "chatelaine is not running; what has changed is used when it starts");
 		answer_refuse(answer, &err);
 		return;
 	}
@@ -22,12 +20,30 @@ void answer_reload(void *house, struct answer *answer, const json_t *words, int 
 		answer_refuse(answer, &err);
 		return;
 	}
-	log_say(LOG_INFO, "reload", "asked for by %s", answer_peer(answer));
+	log_say(LOG_INFO, answer_name(answer), "asked for by %s", answer_peer(answer));
 	if (++authority->reload_number == 0)
 		authority->reload_number = 1;
 	authority->reloads[i].number = authority->reload_number;
 	authority->reloads[i].answer = answer;
-	authority->options.reload(authority->options.arg, authority->reload_number);
+	tell(authority->options.arg, authority->reload_number);
+}
+
+void answer_reload(void *house, struct answer *answer, const json_t *words, int fd)
+{
+	struct authority *authority = house;
+
+	(void)words;
+	(void)fd;
+	ask_supervisor(authority, answer, authority->options.reload);
+}
+
+void answer_upgrade(void *house, struct answer *answer, const json_t *words, int fd)
+{
+	struct authority *authority = house;
+
+	(void)words;
+	(void)fd;
+	ask_supervisor(authority, answer, authority->options.upgrade);
 }
 
 void authority_reloaded(struct authority *authority, unsigned number, const json_t *words)

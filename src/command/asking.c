@@ -112,6 +112,16 @@ static enum status refuse_no_house(const char *state, struct error *err)
 			    "with --state", state, owner ? owner->pw_name : "a user without a name");
 }
 
+enum status asking_try(const struct invocation *invocation, const char *question, json_t *words, int wait_ms,
+		       json_t **answer, struct error *err)
+{
+	bool is_there;
+	enum status status = ask_running(invocation, question, words, wait_ms, answer, &is_there, err);
+
+	json_decref(words);
+	return status;
+}
+
 int asking(const struct invocation *invocation, const char *question, json_t *words, json_t **answer)
 {
 	return asking_within(invocation, question, words, WAIT_MS, answer);

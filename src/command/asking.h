@@ -15,6 +15,10 @@ int asking(const struct invocation *invocation, const char *question, json_t *wo
 /* The same for a question that may take so long. */
 int asking_within(const struct invocation *invocation, const char *question, json_t *words, int wait_ms,
 		  json_t **answer);
+/* One question to the running authority, nothing printed. Takes `words`. REFUSED: nobody is there, or it refuses;
+ * FAILED: it ended before it answered. */
+enum status asking_try(const struct invocation *invocation, const char *question, json_t *words, int wait_ms,
+		       json_t **answer, struct error *err);
 /* A list that comes in pages: all of `list` in the answers to `question`, each asked with `words` (taken)
  * and where the one before ended. On EXIT_DONE *all is the caller's. */
 int asking_all(const struct invocation *invocation, const char *question, json_t *words, const char *list,

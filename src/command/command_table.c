@@ -76,6 +76,11 @@ const struct command commands[] = {
 	 "gateways, while the old ones keep their WebSockets for drain-time. No connection is\n"
 	 "refused meanwhile. A mistake leaves everything as it was. Exit: 0 taken up, 1 refused.", false},
 	{"config", "reference", command_config_reference, "", "every key with its default", NULL, false},
+	{"upgrade", NULL, command_upgrade, "", "let the running chatelaine go on as the version on disk",
+	 "Install the new program in the old one's place first. It is tried before anything is\n"
+	 "changed; then it takes over the listening sockets, and the gateways of the version before\n"
+	 "finish what they have, as after a reload. If it does not come up, the version before goes\n"
+	 "on. The same as SIGUSR2, with an answer. Exit: 0 upgraded, 1 refused.", false},
 	{"retreat", NULL, command_retreat, "[--config FILE]", "how to give the ports back to another proxy", NULL, false},
 	{"share-port", NULL, command_share_port,
 	 "SITE... [--port 443] [--door 127.0.0.1:8443] [--rest 127.0.0.1:8444]",

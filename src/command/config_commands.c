@@ -112,3 +112,67 @@ int command_config_reload(struct invocation *invocation)
 	json_decref(answer);
 	return is_refused ? EXIT_REFUSED : EXIT_DONE;
 }
+
+/* The running version, or "" with *err. */
+static enum status ask_version(const struct invocation *invocation, char *out, size_t size, struct error *err)
+{
+	json_t *answer = NULL;
+	enum status status = asking_try(invocation, "status", json_object(), RELOAD_MS, &answer, err);
+
+	snprintf(out, size, "%s", status == OK ? asking_text(answer, "version") : "");
+	json_decref(answer);
+	return status;
+}
+
+/* A reload is answered when the upgrade has come to its end, one way or the other; each authority that ends on the way
+ * takes the question with it. */
+static enum status wait_for_the_end(const struct invocation *invocation, char *version, size_t size, struct error *err)
+{
+	enum status status = FAILED;
+	json_t *answer;
+	int tries;
+
+	for (tries = 0; tries < 4 && status == FAILED; tries++) {
+		answer = NULL;
+		status = asking_try(invocation, "reload", json_object(), RELOAD_MS, &answer, err);
+		json_decref(answer);
+	}
+	return status == OK ? ask_version(invocation, version, size, err) : status;
+}
+
+static int tell_upgrade(const struct invocation *invocation, const char *before, const char *after)
+{
+	bool is_ours = strcmp(after, VERSION) == 0 || strcmp(after, before) != 0;
+
+	if (invocation->json)
+		(void)asking_print_json(json_pack("{s:s, s:s, s:b}", "before", before, "version", after, "good", is_ours));
+	else if (is_ours)
+		printf("version %s serves; the gateways of before (version %s) finish what they have\n", after, before);
+	else
+		fprintf(stderr, "chatelaine upgrade: the new version did not come up; version %s goes on (the log says why)\n",
+			after);
+	return is_ours ? EXIT_DONE : EXIT_REFUSED;
+}
+
+int command_upgrade(struct invocation *invocation)
+{
+	char before[64], after[64];
+	json_t *answer = NULL;
+	enum status status;
+	struct error err;
+
+	if (options_parse(NULL, 0, &invocation->argc, invocation->argv, &err) != OK)
+		return command_usage(invocation, "%s", err.text);
+	if (ask_version(invocation, before, sizeof before, &err) != OK)
+		return command_fail(invocation, &err);
+	status = asking_try(invocation, "upgrade", json_object(), RELOAD_MS, &answer, &err);
+	if (status == OK) {
+		print_lines(stderr, "", span_of(asking_text(answer, "said")));
+		json_decref(answer);
+		(void)error_refuse(&err, "refused; version %s goes on", before);
+		return command_fail(invocation, &err);
+	}
+	if (status != FAILED || wait_for_the_end(invocation, after, sizeof after, &err) != OK)
+		return command_fail(invocation, &err);
+	return tell_upgrade(invocation, before, after);
+}

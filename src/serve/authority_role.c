@@ -33,6 +33,13 @@ static void on_reload(void *arg, unsigned number)
 		log_say(LOG_ERROR, "reload", "the supervisor cannot be told");
 }
 
+static void on_upgrade(void *arg, unsigned number)
+{
+	(void)arg;
+	if (order_send(FD_ORDERS, (struct order){ORDER_UPGRADE, number}, -1) != OK)
+		log_say(LOG_ERROR, "upgrade", "the supervisor cannot be told");
+}
+
 static void tell_reloaded(struct authority_post *role, uint32_t number, int report)
 {
 	static const char *const outcomes[RELOAD_OUTCOMES] = {
@@ -92,7 +99,7 @@ static void on_order(struct post *post, struct order order, int fd)
 
 static enum status open_house(struct authority_post *role, const char *state, struct error *err)
 {
-	struct authority_options options = {.state = state, .kill_gateway = on_kill_gateway, .reload = on_reload, .arg = role};
+	struct authority_options options = {.state = state, .kill_gateway = on_kill_gateway, .reload = on_reload, .upgrade = on_upgrade, .arg = role};
 	enum status status = authority_open(&options, &role->authority, err);
 
 	if (status != OK)

@@ -38,7 +38,7 @@ static bool place_descriptors(const int *descriptors, unsigned count)
 	return close_range(3 + count, ~0u, 0) == 0;
 }
 
-static _Noreturn void become_role(const char *const arguments[])
+static _Noreturn void become_role(const char *binary, const char *const arguments[])
 {
 	static char path[] = "PATH=/usr/bin:/bin", zone[] = "TZ=UTC";
 	static char *const environment[] = {path, zone, NULL};
@@ -46,6 +46,11 @@ static _Noreturn void become_role(const char *const arguments[])
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (binary) {
+		execve(binary, (char *const *)(uintptr_t)arguments, environment);
+		fprintf(stderr, "chatelaine: cannot start %s: %s\n", binary, strerror(errno));
+		_exit(70);
+	}
 	execve("/proc/self/exe", (char *const *)(uintptr_t)arguments, environment);
 	/* No /proc (a bare chroot): the name we were called by. */
 	execve((const char *)getauxval(AT_EXECFN), (char *const *)(uintptr_t)arguments, environment);
@@ -79,7 +84,7 @@ enum status child_start(struct child *child, const int *descriptors, unsigned co
 	child->pid = fork();
 	if (child->pid == 0) {
 		if (place_descriptors(placed, count + 1))
-			become_role(arguments);
+			become_role(child->binary, arguments);
 		_exit(70);
 	}
 	close(ends[1]);

@@ -26,6 +26,7 @@ enum role_descriptor {
 enum child_state { CHILD_GONE, CHILD_STARTING, CHILD_READY };
 
 struct child {
+	const char *binary; /* NULL: our own; else the program to run: another version of it */
 	const char *role; /* "authority", "gateway", "check" */
 	uint32_t slot;    /* of the scoreboard; authority 0, gateways from 1 */
 	enum child_state state;

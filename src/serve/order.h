@@ -32,6 +32,7 @@ enum order_verb {
 	/* between the authority and the supervisor */
 	ORDER_RELOAD,   /* authority: somebody asks to reload; `number` is the request's, ever larger */
 	ORDER_RELOADED, /* + fd, a report (reload_report.h): every request up to `number` is done or refused */
+	ORDER_UPGRADE,  /* authority: somebody asks to go on as another version; `number` as ORDER_RELOAD's */
 };
 
 /* ORDER_CHANNEL's number, to a gateway. */

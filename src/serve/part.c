@@ -83,6 +83,7 @@ static void obey(struct part *part, struct order order)
 	part->child.alive_at = supervisor_now(part->supervisor);
 	if (order.verb == ORDER_READY) {
 		part->child.state = CHILD_READY;
+		upgrade_on_ready(part);
 		reload_on_ready(part);
 	} else if (part_is_gateway(part)) {
 		if (order.verb == ORDER_TOOK || order.verb == ORDER_KEPT)
@@ -91,6 +92,9 @@ static void obey(struct part *part, struct order order)
 		kill_gateway(part->supervisor, order.number);
 	} else if (order.verb == ORDER_RELOAD) {
 		reload_asked(part->supervisor, order.number);
+	} else if (order.verb == ORDER_UPGRADE) {
+		part->supervisor->reload.asked = order.number;
+		upgrade_want(part->supervisor);
 	}
 }
 
@@ -118,6 +122,13 @@ static void on_orders(struct source *source)
 		}
 	}
 	part->is_deaf = status != AGAIN;
+}
+
+enum status part_listen(struct part *part, struct error *err)
+{
+	part->orders = (struct source){.fd = part->child.orders, .on_ready = on_orders};
+	list_init(&part->orders.again);
+	return loop_add(part->supervisor->loop, &part->orders, err);
 }
 
 /* Starting -------------------------------------------------------------------- */
@@ -180,9 +191,7 @@ enum status part_start(struct part *part, const struct prepared *prepared, const
 	part->is_deaf = false;
 	part->resolver = 0;
 	part->took = prepared->number;
-	part->orders = (struct source){.fd = part->child.orders, .on_ready = on_orders};
-	list_init(&part->orders.again);
-	status = loop_add(supervisor->loop, &part->orders, err);
+	status = part_listen(part, err);
 	if (status != OK)
 		return status;
 	if (part_is_gateway(part) && supervisor->access >= 0)
@@ -242,12 +251,13 @@ void part_gone(struct part *part, int wait_status)
 	}
 	if (was == DUTY_SERVES)
 		count_restart(part);
-	if (was != DUTY_DRAINS || wait_status != 0)
+	if (wait_status != 0 || (was != DUTY_DRAINS && !upgrade_asked_for_end(part)))
 		log_gone(part, wait_status);
 	if (was == DUTY_SERVES) /* The back-off may be shorter than the second's tick. */
 		timer_set(loop_timers(supervisor->loop), &supervisor->second, part->child.again_at);
 	else
 		part->duty = DUTY_NONE;
+	upgrade_on_gone(part);
 	reload_on_gone(part, was);
 }
 

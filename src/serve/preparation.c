@@ -16,7 +16,7 @@
 #include "serve/targets.h"
 
 /* The descriptors a check sends, in this order; ORDER_BUNDLE's number says which. */
-enum part { PART_PLAN, PART_BUNDLE, PART_TARGETS, PARTS, PART_REPORT = 100 /* with or without the others */ };
+enum part { PART_PLAN, PART_BUNDLE, PART_TARGETS, PARTS, PART_REPORT = PREPARATION_REPORT };
 
 void prepared_release(struct prepared *prepared)
 {
@@ -227,23 +227,20 @@ static void print_complaints(const struct buffer *said)
 		fprintf(stderr, "chatelaine: %.*s\n", SPAN_PRINT(line));
 }
 
-int check_role(int argc, char **argv)
+int preparation_report(const char *config, bool sends_files)
 {
-	struct role_start start;
 	struct prepared prepared;
 	struct buffer said;
 	struct error err;
 
 	buffer_init(&said, PREPARATION_SAYS_MOST);
-	if (role_start_parse(argc, argv, &start, &err) != OK || !start.word) {
-		fprintf(stderr, "chatelaine: %s\n", err.text);
-		return 2;
-	}
-	if (read_and_prove(start.word, true, &prepared, &said, &err) != OK) {
+	if (read_and_prove(config, sends_files, &prepared, &said, &err) != OK) {
 		print_complaints(&said);
 		(void)send_bytes(PART_REPORT, buffer_span(&said));
 		return 1;
 	}
+	if (!sends_files)
+		return 0;
 	if (!send_bytes(PART_PLAN, span_make(&prepared.plan, sizeof prepared.plan)) ||
 	    !send_part(PART_BUNDLE, prepared.bundle) || !send_part(PART_TARGETS, prepared.targets) ||
 	    !send_bytes(PART_REPORT, buffer_span(&said))) {
@@ -251,4 +248,16 @@ int check_role(int argc, char **argv)
 		return 1;
 	}
 	return 0;
+}
+
+int check_role(int argc, char **argv)
+{
+	struct role_start start;
+	struct error err = {""};
+
+	if (role_start_parse(argc, argv, &start, &err) != OK || !start.word) {
+		fprintf(stderr, "chatelaine: %s\n", err.text);
+		return 2;
+	}
+	return preparation_report(start.word, true);
 }

@@ -15,6 +15,8 @@
 #include "serve/child.h"
 #include "serve/plan.h"
 
+enum { PREPARATION_REPORT = 100 }; /* ORDER_BUNDLE's number for the complaints, with or without the rest */
+
 struct prepared {
 	struct plan plan;
 	int bundle; /* sealed; the holder's, or -1 */
@@ -50,6 +52,9 @@ void prepared_release(struct prepared *prepared);
  * but doubtful; a sentence a line; NULL: nobody asks. *err is the first mistake. */
 MUST_CHECK enum status preparation_try(const char *config, struct prepared *out, struct buffer *said,
 				       struct error *err);
+/* What check_role and upgrade_role do: complaints to standard error and to the supervisor. The plan and the files go
+ * there too, or nowhere. The exit status. */
+int preparation_report(const char *config, bool sends_files);
 enum { PREPARATION_SAYS_MOST = 65536 };
 
 #endif

@@ -24,6 +24,15 @@ enum { READ_SECONDS = 120, SWAP_SECONDS = 30, WAIT_SECONDS = 60, START_SECONDS =
 
 static void begin(struct supervisor *supervisor);
 
+/* An upgrade that waits comes first: its files are read by the other version. */
+static void go_on(struct supervisor *supervisor)
+{
+	if (supervisor->upgrade.is_wanted)
+		reload_yield(supervisor);
+	else if (supervisor->reload.wants_again)
+		begin(supervisor);
+}
+
 /* The end of one ---------------------------------------------------------------- */
 
 static unsigned count_duty(const struct supervisor *supervisor, enum duty duty)
@@ -116,10 +125,12 @@ static void finish(struct supervisor *supervisor, enum reload_outcome outcome, c
 	tell_authority(supervisor, &report);
 	prepared_release(&reload->next);
 	reload->step = RELOAD_NONE;
+	reload->is_anew = false;
 	if (outcome != RELOADED_REFUSED)
 		reload->tries = 0;
-	if (reload->wants_again)
-		begin(supervisor);
+	if (upgrade_on_reloaded(supervisor, outcome != RELOADED_REFUSED, report.text) && outcome == RELOADED_REFUSED)
+		return;
+	go_on(supervisor);
 }
 
 static void refuse(struct supervisor *supervisor, const char *text)
@@ -285,8 +296,7 @@ static void look_at_first(struct supervisor *supervisor)
 	generation_take_over(supervisor);
 	supervisor_say_ready(supervisor);
 	supervisor->reload.step = RELOAD_NONE;
-	if (supervisor->reload.wants_again)
-		begin(supervisor);
+	go_on(supervisor);
 }
 
 void reload_on_ready(struct part *part)
@@ -388,7 +398,7 @@ static void use(struct supervisor *supervisor, const struct prepared *prepared)
 		refuse(supervisor, "another state folder is another house: stop chatelaine and start it with that one");
 	} else if (open_access(supervisor, &prepared->plan, &err) != OK) {
 		refuse(supervisor, err.text);
-	} else if (needs_new_gateways(&supervisor->now.plan, &prepared->plan)) {
+	} else if (reload->is_anew || needs_new_gateways(&supervisor->now.plan, &prepared->plan)) {
 		start_anew(supervisor);
 	} else if (is_same_memory(supervisor->now.bundle, prepared->bundle)) {
 		watch_files(supervisor->watch, &prepared->plan);
@@ -451,6 +461,32 @@ void reload_want(struct supervisor *supervisor)
 		supervisor->reload.wants_again = true;
 	else
 		begin(supervisor);
+}
+
+void reload_yield(struct supervisor *supervisor)
+{
+	struct reload *reload = &supervisor->reload;
+
+	if (reload->asked)
+		reload->covers = reload->asked;
+	reload->asked = 0;
+	reload->step = RELOAD_YIELDS;
+	upgrade_begin(supervisor);
+}
+
+void reload_answer_upgrade(struct supervisor *supervisor, const char *why, int report)
+{
+	static struct reload_report answer;
+
+	memset(&answer, 0, sizeof answer);
+	answer.size = sizeof answer;
+	answer.outcome = RELOADED_REFUSED;
+	answer.gateways = count_duty(supervisor, DUTY_SERVES);
+	if (report < 0 || pread(report, answer.text, sizeof answer.text - 1, 0) <= 0)
+		snprintf(answer.text, sizeof answer.text, "%s\n", why);
+	tell_authority(supervisor, &answer);
+	supervisor->reload.step = RELOAD_NONE;
+	go_on(supervisor);
 }
 
 void reload_asked(struct supervisor *supervisor, uint32_t number)

@@ -10,6 +10,7 @@ static const struct {
 	{"authority", authority_role},
 	{"gateway", gateway_role},
 	{"check", check_role},
+	{"upgrade", upgrade_role},
 	{"resolver", resolver_role},
 };
 

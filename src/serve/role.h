@@ -11,6 +11,7 @@ int role_main(int argc, char **argv);
 int gateway_role(int argc, char **argv);
 int authority_role(int argc, char **argv);
 int check_role(int argc, char **argv);
+int upgrade_role(int argc, char **argv);
 int resolver_role(int argc, char **argv);
 
 #endif

@@ -121,6 +121,19 @@ static void on_resolver_started(void *arg)
 			resolver_post_join(&supervisor->resolver, &supervisor->parts[i].child, &supervisor->parts[i].resolver);
 }
 
+enum status supervisor_make_memories(struct supervisor *supervisor, struct error *err)
+{
+	enum status status;
+
+	TRY(scoreboard_new(PARTS_MOST + 1, &supervisor->board, err));
+	score_house_set(supervisor->board, HOUSE_STARTED, (uint64_t)clock_seconds());
+	score_house_set(supervisor->board, HOUSE_GENERATION, 1);
+	TRY(meter_new(scoreboard_slots(supervisor->board), &supervisor->meter, err));
+	TRY(session_store_new(SESSIONS_EXPECTED, &supervisor->sessions, err));
+done:
+	return status;
+}
+
 static enum status open_house(struct supervisor *supervisor, struct error *err)
 {
 	const struct plan *plan = &supervisor->now.plan;
@@ -132,11 +145,7 @@ static enum status open_house(struct supervisor *supervisor, struct error *err)
 	if (snprintf(path, sizeof path, "%s/authority.sock", plan->state) >= PATH_MAX)
 		return error_refuse(err, "state = \"%s\" is too long", plan->state);
 	TRY(listening_open_local(path, plan->authority.uid, plan->authority.gid, &supervisor->commands, err));
-	TRY(scoreboard_new(PARTS_MOST + 1, &supervisor->board, err));
-	score_house_set(supervisor->board, HOUSE_STARTED, (uint64_t)clock_seconds());
-	score_house_set(supervisor->board, HOUSE_GENERATION, 1);
-	TRY(meter_new(scoreboard_slots(supervisor->board), &supervisor->meter, err));
-	TRY(session_store_new(SESSIONS_EXPECTED, &supervisor->sessions, err));
+	TRY(supervisor_make_memories(supervisor, err));
 	if (plan->access_log[0])
 		TRY(access_file_open(plan->access_log, plan->access_owner, &supervisor->access, err));
 	supervisor->parts[AUTHORITY] = (struct part){.child = {.role = "authority", .slot = AUTHORITY, .orders = -1},
@@ -197,6 +206,8 @@ static void reap(struct supervisor *supervisor)
 		if (preparation_reaped(&supervisor->reload.preparation, pid,
 				       WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 1))
 			continue;
+		if (upgrade_reaped(supervisor, pid, wait_status))
+			continue;
 		if (resolver_post_reaped(&supervisor->resolver, pid, wait_status)) {
 			if (supervisor->is_stopping)
 				supervisor_stop(supervisor, supervisor->outcome);
@@ -239,6 +250,7 @@ static void on_second(struct timer *timer)
 			next = part->child.again_at;
 	}
 	reload_look(supervisor);
+	upgrade_look(supervisor);
 	if (supervisor->is_stopping && supervisor_now(supervisor) > supervisor->stop_by) {
 		for (i = 0; i < PARTS_MOST; i++)
 			if (supervisor->parts[i].child.pid)
@@ -267,6 +279,8 @@ static void on_signals(struct source *source)
 			reload_want(supervisor);
 		else if (signal.ssi_signo == SIGUSR1)
 			reopen_access(supervisor);
+		else if (signal.ssi_signo == SIGUSR2)
+			upgrade_want(supervisor);
 		else
 			supervisor_stop(supervisor, 0);
 	}
@@ -280,6 +294,7 @@ static enum status watch_signals(struct supervisor *supervisor, struct error *er
 	sigaddset(&wanted, SIGCHLD);
 	sigaddset(&wanted, SIGHUP);
 	sigaddset(&wanted, SIGUSR1);
+	sigaddset(&wanted, SIGUSR2);
 	sigaddset(&wanted, SIGTERM);
 	sigaddset(&wanted, SIGINT);
 	signal(SIGPIPE, SIG_IGN);
@@ -347,10 +362,14 @@ int supervisor_run(const char *config)
 	timer_init(&supervisor.second, on_second);
 	timer_set(loop_timers(supervisor.loop), &supervisor.second, supervisor_now(&supervisor) + SECONDS(1));
 	reload_init(&supervisor);
+	upgrade_init(&supervisor);
 	resolver_post_init(&supervisor.resolver, supervisor.loop, on_resolver_started, &supervisor);
 	if (watch_signals(&supervisor, &err) == OK &&
 	    watch_new(supervisor.loop, on_change, &supervisor, &supervisor.watch, &err) == OK) {
-		reload_want(&supervisor);
+		if (upgrade_resume(&supervisor))
+			reap(&supervisor); /* whoever ended while nobody listened */
+		else
+			reload_want(&supervisor);
 		if (!supervisor.is_stopping)
 			loop_run(supervisor.loop);
 	} else {

@@ -3,6 +3,7 @@
  *   part.c        one process: started, spoken to, watched, ended
  *   generation.c  gateways of one plan: how they come, serve and drain
  *   reload.c      from changed files to gateways that use them, or to a refusal
+ *   upgrade.c     from this version of the program to another, in the same process
  */
 #ifndef SERVE_SUPERVISOR_PARTS_H
 #define SERVE_SUPERVISOR_PARTS_H
@@ -52,6 +53,7 @@ struct part {
 
 enum reload_step {
 	RELOAD_NONE,
+	RELOAD_YIELDS, /* to an upgrade */
 	RELOAD_READS,  /* a check is under way */
 	RELOAD_SWAPS,  /* the serving gateways were told to take `next` */
 	RELOAD_WAITS,  /* for places that draining gateways still hold */
@@ -66,9 +68,34 @@ struct reload {
 	uint32_t number;        /* of the latest files, for ORDER_BUNDLE */
 	uint32_t asked, covers; /* requests of ORDER_RELOAD: the latest; the latest that this reload answers */
 	unsigned tries;         /* in a row that ended because a part did, whatever the reason */
+	bool is_anew;           /* new gateways, whatever has changed: they are of another version */
 	bool wants_again;       /* files changed, or somebody asked, meanwhile */
 	int64_t give_up_at;     /* mono; while it swaps or waits */
 	int access;             /* the access log's file of `next`, if it is another one; or -1 */
+};
+
+enum upgrade_step {
+	UPGRADE_NONE,
+	UPGRADE_PROVES,    /* the other version looks whether it could */
+	UPGRADE_AUTHORITY, /* we are it: our authority starts */
+	UPGRADE_GATEWAYS,  /* our gateways start */
+};
+
+struct handover;
+
+struct upgrade {
+	enum upgrade_step step;
+	struct child child; /* the proof */
+	struct source orders;
+	char binary[PATH_MAX]; /* where we were started from: what stands there is the other version */
+	char version_before[32];
+	int old_binary, report;
+	int plan;           /* of the version before, as it was handed over; -1 */
+	uint32_t plan_size; /* 0: our own */
+	const struct handover *written;
+	bool is_wanted, is_proved;
+	bool is_replaced;   /* UPGRADE_AUTHORITY: the one before has ended */
+	int64_t give_up_at; /* UPGRADE_AUTHORITY */
 };
 
 struct supervisor {
@@ -87,6 +114,7 @@ struct supervisor {
 	struct meter *meter;
 	struct part parts[PARTS_MOST];
 	struct resolver_post resolver;
+	struct upgrade upgrade;
 	uint32_t generation; /* the latest that was begun */
 	int64_t looked_at;   /* mono: the last look after all */
 	uint32_t joins;      /* so many numbers were given to gateways */
@@ -112,6 +140,8 @@ static inline int64_t supervisor_now(const struct supervisor *supervisor)
 void supervisor_open_house(struct supervisor *supervisor, const struct prepared *prepared);
 /* Another file for the access log from now on: takes `fd`, -1 for none, and tells all gateways. */
 void supervisor_use_access(struct supervisor *supervisor, int fd);
+/* Scoreboard, sessions, meter: new ones. */
+MUST_CHECK enum status supervisor_make_memories(struct supervisor *supervisor, struct error *err);
 void supervisor_say_ready(const struct supervisor *supervisor);
 /* The resolver is for what these files name, from now on. */
 void supervisor_use_targets(struct supervisor *supervisor, const struct prepared *prepared);
@@ -123,6 +153,8 @@ void supervisor_stop(struct supervisor *supervisor, int outcome);
 /* Starts it with what `prepared` and `sockets` say; its duty is set. On failure it has no process. */
 MUST_CHECK enum status part_start(struct part *part, const struct prepared *prepared, const struct sockets *sockets,
 				  struct error *err);
+/* Its orders are heard from now on; child.orders is set. */
+MUST_CHECK enum status part_listen(struct part *part, struct error *err);
 /* An order without answer; a part that takes none is ended. False: it was not sent. */
 bool part_order(struct part *part, struct order order, int fd);
 /* SIGKILL, and why in the log. Nothing when it has no process, or when all is stopping. */
@@ -160,8 +192,30 @@ void reload_asked(struct supervisor *supervisor, uint32_t number);
 void reload_on_answer(struct part *part, struct order order);
 void reload_on_ready(struct part *part);
 void reload_on_gone(struct part *part, enum duty was);
+/* The upgrade may begin: no reload does until it ends. */
+void reload_yield(struct supervisor *supervisor);
+/* It was refused: whoever asked hears why, and reloads go on. `report`: complaints about the configuration, or -1. */
+void reload_answer_upgrade(struct supervisor *supervisor, const char *why, int report);
 /* Once a second. */
 void reload_look(struct supervisor *supervisor);
 void reload_release(struct supervisor *supervisor);
+
+/* upgrade.c --------------------------------------------------------------------- */
+
+void upgrade_init(struct supervisor *supervisor);
+/* Somebody asks; nothing happens while one is under way. */
+void upgrade_want(struct supervisor *supervisor);
+/* No reload is under way. */
+void upgrade_begin(struct supervisor *supervisor);
+/* We were another version a moment ago: everything is taken over. False: a start like any other. */
+bool upgrade_resume(struct supervisor *supervisor);
+bool upgrade_reaped(struct supervisor *supervisor, pid_t pid, int wait_status);
+void upgrade_on_ready(struct part *part);
+void upgrade_on_gone(struct part *part);
+/* It ended because it is of the version before. */
+bool upgrade_asked_for_end(const struct part *part);
+/* True: the reload was the upgrade's. */
+bool upgrade_on_reloaded(struct supervisor *supervisor, bool is_good, const char *why);
+void upgrade_look(struct supervisor *supervisor);
 
 #endif

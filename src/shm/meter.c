@@ -130,6 +130,11 @@ done:
 	return status;
 }
 
+void meter_keep_fd(struct meter *meter, int fd)
+{
+	meter->memory.fd = fd;
+}
+
 void meter_free(struct meter *meter)
 {
 	if (!meter)

@@ -32,6 +32,8 @@ MUST_CHECK enum status meter_new(unsigned slots, struct meter **out, struct erro
 int meter_fd(const struct meter *meter);
 /* REFUSED: not a sealed meter. `fd` stays the caller's. */
 MUST_CHECK enum status meter_open(int fd, struct meter **out, struct error *err);
+/* Opened from another's descriptor: `fd` is its own from now on, for meter_fd. */
+void meter_keep_fd(struct meter *meter, int fd);
 void meter_free(struct meter *meter); /* NULL is fine */
 unsigned meter_slots(const struct meter *meter);
 

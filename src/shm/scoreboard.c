@@ -63,6 +63,11 @@ enum status scoreboard_open(int fd, struct scoreboard **out, struct error *err)
 	return OK;
 }
 
+void scoreboard_keep_fd(struct scoreboard *board, int fd)
+{
+	board->memory.fd = fd;
+}
+
 void scoreboard_free(struct scoreboard *board)
 {
 	if (!board)

@@ -126,6 +126,8 @@ MUST_CHECK enum status scoreboard_new(unsigned slots, struct scoreboard **out, s
 int scoreboard_fd(const struct scoreboard *board);
 /* REFUSED: not a sealed scoreboard. `fd` stays the caller's. */
 MUST_CHECK enum status scoreboard_open(int fd, struct scoreboard **out, struct error *err);
+/* Opened from another's descriptor: `fd` is its own from now on, for scoreboard_fd. */
+void scoreboard_keep_fd(struct scoreboard *board, int fd);
 void scoreboard_free(struct scoreboard *board); /* NULL is fine */
 
 unsigned scoreboard_slots(const struct scoreboard *board);

@@ -117,6 +117,11 @@ done:
 	return status;
 }
 
+void session_store_keep_fd(struct session_store *store, int fd)
+{
+	store->memory.fd = fd;
+}
+
 void session_store_free(struct session_store *store)
 {
 	if (!store)

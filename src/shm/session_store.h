@@ -39,6 +39,8 @@ MUST_CHECK enum status session_store_new(uint32_t expected, struct session_store
 int session_store_fd(const struct session_store *store);
 /* REFUSED: not a sealed session store. `fd` stays the caller's. */
 MUST_CHECK enum status session_store_open(int fd, struct session_store **out, struct error *err);
+/* Opened from another's descriptor: `fd` is its own from now on, for session_store_fd. */
+void session_store_keep_fd(struct session_store *store, int fd);
 void session_store_free(struct session_store *store); /* NULL is fine */
 
 /* False: lost to another writer or out of date already; the client will make a full handshake. */

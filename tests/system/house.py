@@ -53,13 +53,14 @@ class House:
         self.state = self.folder / "state"
         self.site, self.port = site, free_port()
         self.children, self.devices = [], {}
+        self.binary = BINARY
         self.log = self.folder / "serve.log"
         self.process = None
         self.extra, self.options = config, options
 
     # -- commands ---------------------------------------------------------
     def run(self, *words, check=True, env=None, **more):
-        done = subprocess.run([BINARY, *map(str, words), "--state", str(self.state)], capture_output=True, text=True,
+        done = subprocess.run([str(self.binary), *map(str, words), "--state", str(self.state)], capture_output=True, text=True,
                               timeout=60, env={**os.environ, **(env or {})}, **more)
         if check and done.returncode != 0:
             raise AssertionError(f"{words}: exit {done.returncode}\n{done.stdout}{done.stderr}")
@@ -114,7 +115,7 @@ class House:
 
     # -- processes ----------------------------------------------------------
     def serve(self, *words, wait=True, prefix=()):
-        self.process = subprocess.Popen([*prefix, BINARY, "serve", "--state", str(self.state), *words],
+        self.process = subprocess.Popen([*prefix, str(self.binary), "serve", "--state", str(self.state), *words],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.log, "ab"))
         if wait:
             wait_for(lambda: "event=ready" in self.log_text() or self.process.poll() is not None, "event=ready in the log")
