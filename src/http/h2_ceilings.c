@@ -39,8 +39,7 @@ static void count_small(struct h2 *h2)
 	}
 	turn_second(h2);
 	if (++meter->frames > h2->base.host->limits.h2_frames)
-		h2_fail(h2, NGHTTP2_ENHANCE_YOUR_CALM,
-			"HTTP/2: too many frames that carry nothing within a second");
+		h2_fail(h2, NGHTTP2_ENHANCE_YOUR_CALM, H2_SMALL_FRAMES_TEXT);
 }
 
 /* Frames by which a client makes work and moves nothing. */

@@ -42,6 +42,8 @@ enum {
 	H2_EARNED_MOST = 4096,
 };
 
+#define H2_SMALL_FRAMES_TEXT "HTTP/2: too many frames that carry nothing within a second"
+
 enum h2_step {
 	STREAM_HEAD,   /* its head is on its way */
 	STREAM_FRESH,  /* head complete, the walk not begun: it begins when the read is digested */
@@ -75,6 +77,7 @@ struct h2_stream {
 	enum ending why;
 	uint64_t left;              /* of an answer with a length; else UINT64_MAX */
 	uint64_t discarded;
+	int64_t cut_at;             /* mono: it has its answer, and no more of its request is let in; 0: not yet */
 	uint32_t uncredited;        /* bytes that came and were not given back to the window */
 	uint32_t held;              /* of h2.held */
 	uint32_t moved;             /* since `progress` */
@@ -141,6 +144,8 @@ void h2_begin(struct h2_stream *stream);
 void h2_answer_bad_request(struct h2_stream *stream, enum bad_request why);
 /* GOAWAY with that code, and an end; text for the log, a literal. */
 void h2_fail(struct h2 *h2, uint32_t code, const char *text);
+/* The answer is whole, or all but: the client may send no more, and is cut if it does not end by itself. */
+void h2_stop(struct h2_stream *stream);
 void h2_set_deadline(struct h2 *h2);
 
 /* -- h2_session.c -- */

@@ -323,17 +323,21 @@ enum status h2_session_new(struct h2 *h2)
 
 /* -- reading -- */
 
-static uint32_t code_of(ssize_t error)
+static void fail(struct h2 *h2, ssize_t error)
 {
 	switch (error) {
 	case NGHTTP2_ERR_FLOODED:
 	case NGHTTP2_ERR_TOO_MANY_SETTINGS:
+		h2_fail(h2, NGHTTP2_ENHANCE_YOUR_CALM, H2_SMALL_FRAMES_TEXT);
+		break;
 	case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS:
-		return NGHTTP2_ENHANCE_YOUR_CALM;
+		h2_fail(h2, NGHTTP2_ENHANCE_YOUR_CALM, "HTTP/2: a head came in too many pieces");
+		break;
 	case NGHTTP2_ERR_BAD_CLIENT_MAGIC:
-		return NGHTTP2_PROTOCOL_ERROR;
+		h2_fail(h2, NGHTTP2_PROTOCOL_ERROR, "HTTP/2: the client did not begin with its preface");
+		break;
 	default:
-		return NGHTTP2_INTERNAL_ERROR;
+		h2_fail(h2, NGHTTP2_INTERNAL_ERROR, nghttp2_strerror((int)error));
 	}
 }
 
@@ -347,7 +351,7 @@ static void digest(struct h2 *h2, struct span bytes)
 	used = nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.at, allowed);
 	h2->is_inside = false;
 	if (used < 0)
-		h2_fail(h2, code_of(used), nghttp2_strerror((int)used));
+		fail(h2, used);
 	while (!list_is_empty(&h2->fresh)) {
 		struct h2_stream *stream = OWNER_OF(list_first(&h2->fresh), struct h2_stream, in_list);
 

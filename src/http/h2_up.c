@@ -30,7 +30,7 @@ void h2_credit(struct h2_stream *stream)
 		waiting += body_waiting(&stream->exchange->up);
 	hold(stream, waiting);
 	if (waiting < stream->uncredited) {
-		if (stream->step != STREAM_CLOSED && !stream->has_ended)
+		if (stream->step != STREAM_CLOSED && !stream->has_ended && stream->cut_at == 0)
 			(void)nghttp2_session_consume_stream(h2->session, stream->id,
 							     stream->uncredited - waiting);
 		stream->uncredited = (uint32_t)waiting;
@@ -66,9 +66,9 @@ void h2_up_discard(struct h2_stream *stream)
 		stream->discarded += waste.size;
 		body_consume(up, waste.size);
 	}
-	h2_credit(stream);
 	if (stream->is_discarding && stream->discarded > stream->h2->base.host->limits.drain_bytes)
-		h2_reset(stream, NGHTTP2_NO_ERROR, ENDED_DONE);
+		h2_stop(stream);
+	h2_credit(stream);
 }
 
 /* -- what comes -- */
@@ -133,9 +133,9 @@ void h2_up_bytes(struct h2_stream *stream, struct span bytes, bool last)
 	} else {
 		stream->discarded += bytes.size;
 	}
-	h2_credit(stream);
 	if (stream->is_discarding && stream->discarded > h2->base.host->limits.drain_bytes)
-		h2_reset(stream, NGHTTP2_NO_ERROR, ENDED_DONE);
+		h2_stop(stream);
+	h2_credit(stream);
 }
 
 /* -- trailers -- */

@@ -40,12 +40,24 @@ void h2_answer_over(struct h2_stream *stream)
 	stream->exchange->phase = PHASE_OVER;
 	if (stream->has_ended)
 		return;
-	/* RFC 9113 section 8.1: the client need not send the rest. */
-	if (stream->is_tunnel || stream->discarded > stream->h2->base.host->limits.drain_bytes)
+	stream->is_discarding = true;
+	if (stream->is_tunnel)
 		h2_reset(stream, NGHTTP2_NO_ERROR, ENDED_DONE);
-	else
-		stream->is_discarding = true;
 	h2_up_discard(stream);
+}
+
+/* RFC 9113 section 8.1 has RST_STREAM follow the answer at once, but curl 7.88 and others then forget the answer
+ * that they have not read yet: they get a moment, and no window. */
+void h2_stop(struct h2_stream *stream)
+{
+	struct h2 *h2 = stream->h2;
+
+	if (stream->cut_at > 0)
+		return;
+	stream->cut_at = connection_now(h2->base.connection) + h2->base.host->limits.linger_time;
+	if (h2->scan_at == 0 || stream->cut_at < h2->scan_at)
+		h2->scan_at = stream->cut_at;
+	connection_tidy(h2->base.connection);
 }
 
 static void collect(struct h2_stream *stream)
@@ -287,6 +299,12 @@ static void scan_stream(struct h2_stream *stream, int64_t now)
 				"HTTP/2: a head was not complete in time");
 		return;
 	}
+	if (stream->cut_at > 0 && now >= stream->cut_at) {
+		h2_reset(stream, NGHTTP2_NO_ERROR, ENDED_DONE);
+		return;
+	}
+	if (stream->cut_at > 0 && (stream->h2->scan_at == 0 || stream->cut_at < stream->h2->scan_at))
+		stream->h2->scan_at = stream->cut_at;
 	waits = waits_to_receive(stream) || waits_to_send(stream);
 	/* A tunnel may be silent for as long as it likes, but must take what there is. */
 	if (stream->is_tunnel)

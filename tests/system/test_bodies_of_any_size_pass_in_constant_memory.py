@@ -103,7 +103,7 @@ def test_4_gb_up_and_down_in_constant_memory(make_house):
         return house.folder / name
 
     def up(size):
-        done = house.curl("/upload", device, "-T", hollow("hollow", size), "--max-time", 240, check=True)
+        done = house.curl("/upload", device, "--http1.1", "-T", hollow("hollow", size), "--max-time", 240, check=True)
         assert json.loads(done.stdout) == {"bytes": size}
 
     def down(size):

@@ -189,6 +189,12 @@ static void a_request_whose_body_nobody_wants_is_answered_and_stopped(void **sta
 	peer_talk();
 	assert_int_equal(peer_stream(id)->status, 413);
 	assert_int_equal(peer_stream(id)->body_size, 8);
+	/* A moment to read it in, then no more. */
+	assert_int_equal(peer_stream(id)->closed, 0);
+	assert_true(peer.upload.size > 100000);
+	house_advance(house.host.limits.linger_time + SECONDS(1));
+	house_turn();
+	peer_talk();
 	assert_int_equal(peer_stream(id)->closed, 1);
 	assert_int_equal(peer_stream(id)->code, NGHTTP2_NO_ERROR);
 	house.service = &keeper;
