@@ -19,6 +19,7 @@ static const struct question_row rows[] = {
 	{"status", ROLE_CLI, QUESTION_READS, 0, answer_status},
 	{"reload", ROLE_CLI, QUESTION_WRITES, 0, answer_reload},
 	{"upgrade", ROLE_CLI, QUESTION_WRITES, 0, answer_upgrade},
+	{"present", ROLE_CLI, QUESTION_READS, 0, answer_present},
 	{"roster", ROLE_GATEWAY, QUESTION_READS, 0, answer_roster},
 	{"seen", ROLE_GATEWAY, QUESTION_WRITES, 0, answer_seen},
 	{"watched", ROLE_GATEWAY, QUESTION_WRITES, 0, answer_watched},

@@ -14,7 +14,7 @@ typedef void answer_function(void *house, struct answer *answer, const json_t *w
 answer_function answer_hello;
 answer_function answer_person_add, answer_person_list, answer_person_show, answer_person_remove;
 answer_function answer_device_add, answer_device_list, answer_device_show, answer_device_revoke;
-answer_function answer_ca_cert, answer_status, answer_reload, answer_upgrade;
+answer_function answer_ca_cert, answer_status, answer_present, answer_reload, answer_upgrade;
 answer_function answer_roster, answer_seen, answer_watched;
 answer_function answer_watch, answer_watch_reset, answer_attendance;
 

@@ -12,6 +12,7 @@
 #include "authority/gateway_channel.h"
 #include "authority/house.h"
 #include "authority/house_files.h"
+#include "authority/figures.h"
 #include "authority/publish.h"
 #include "authority/server_certificate.h"
 #include "authority/state_lock.h"
@@ -115,6 +116,7 @@ static void on_beat(struct timer *timer)
 	if (authority->old_roster)
 		roster_touch(authority->old_roster, now->wall);
 	publish_if_touched(authority);
+	figures_beat(authority->figures, now->mono);
 	timer_set(loop_timers(authority->loop), &authority->beat, now->mono + MILLISECONDS(BEAT_MS));
 }
 
@@ -148,6 +150,8 @@ static struct authority *authority_new(const struct authority_options *options)
 	list_init(&authority->commands);
 	list_init(&authority->closings);
 	list_init(&authority->deeds);
+	if (options->board)
+		authority->figures = figures_new(options->board);
 	task_init(&authority->end_of_turn, end_of_turn);
 	timer_init(&authority->beat, on_beat);
 	timer_init(&authority->chore, on_chore);
@@ -198,6 +202,7 @@ void authority_free(struct authority *authority)
 	roster_free(authority->old_roster);
 	roster_free(authority->roster);
 	json_decref(authority->refused_rows);
+	figures_free(authority->figures);
 	signer_free(authority->next);
 	signer_free(authority->issuing);
 	certificate_free(authority->root);

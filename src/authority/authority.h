@@ -39,6 +39,9 @@
  *   watch-reset {site}                             -> {forgotten}
  *   attendance {after}                             -> {people:[{name, groups:[..], devices, seen}..], next}
  *        active people; devices: how many active ones; seen: when one of them was last, or null
+ *        and with a scoreboard: figures {..}, site_figures [{site, ..}], log {dropped, access_dropped},
+ *        house {started, .., configurations: {DIGEST: true}}; ending: [{device, person, label, not_after}..]
+ *   present {}                                     -> {devices:[{device, person, label, connections, requests}..], more}
  *   PERSON      {person: HEX32, name, email, groups:[..], role, state, created, devices}
  *   DEVICE      {device: ID, person: NAME, label, kind, state, reason, created, seen, not_after, serial}
  *   CERTIFICATE {fingerprint, serial, profile, subject, not_before, not_after, state, revoked, reason}
@@ -56,7 +59,7 @@
  *  role GATEWAY: roster {} -> {} + fd;  seen {devices:[HEX32..]} -> {};
  *   watched {rows:[{site, location, path, address, client, code, device: HEX32, times, first, last}..], uncounted} -> {}
  *  and asked of gateways: lost {device: HEX32, why} | {devices: [HEX32..], why} | {certificate: HEX64, why} -> {closed};
- *   roster {} + fd -> {};  who {device: HEX32} -> {connections}
+ *   roster {} + fd -> {};  who {device: HEX32} -> {connections};  present {} -> {devices:[{device: HEX32, connections, requests}..], total}
  */
 #ifndef AUTHORITY_AUTHORITY_H
 #define AUTHORITY_AUTHORITY_H
@@ -68,6 +71,7 @@
 
 struct authority;
 struct loop;
+struct scoreboard;
 
 struct authority_options {
 	const char *state;    /* the folder that house_init made */
@@ -82,6 +86,7 @@ struct authority_options {
 	/* The same for going on as another version; only a refusal is answered, for this process ends otherwise. */
 	void (*upgrade)(void *arg, unsigned number);
 	void *arg;
+	const struct scoreboard *board; /* figures for "status"; borrowed; NULL: none */
 };
 
 /* Lock STATE, open and check everything in it, believe each row by its MAC, build the roster. REFUSED with

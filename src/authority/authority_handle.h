@@ -68,6 +68,7 @@ struct authority {
 	unsigned deed_count;
 	int64_t turn_began; /* mono */
 	struct task end_of_turn;
+	struct figures *figures; /* NULL: none */
 	struct timer beat;  /* roster_touch, once a second */
 	struct timer chore; /* hourly: server certificates, old deeds */
 };

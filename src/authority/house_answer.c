@@ -3,10 +3,12 @@
 #include "authority/answers.h"
 #include "authority/authority_handle.h"
 #include "authority/describe.h"
+#include "authority/figures.h"
 #include "authority/turn.h"
+#include "base/clock.h"
 #include "registry/audit_record.h"
 
-enum { PEM_MOST = 65536 };
+enum { PEM_MOST = 65536, ENDING_SECONDS = 14 * 86400, ENDING_MOST = 50 };
 
 static void set_pem(json_t *words, const char *name, const struct certificate *certificate)
 {
@@ -54,17 +56,39 @@ static int64_t issuing_not_after(const struct authority *authority)
 	return next > present ? next : present;
 }
 
+static enum status add_ending(void *arg, const struct ending_certificate *ending, struct error *err)
+{
+	(void)err;
+	json_array_append_new(arg, json_pack("{s:o, s:s, s:s, s:I}", "device", json_hex(ending->device, sizeof ending->device),
+					     "person", ending->person, "label", ending->label, "not_after",
+					     (json_int_t)ending->not_after));
+	return OK;
+}
+
+/* Devices whose last certificate ends soon: nobody renewed them. */
+static enum status describe_ending(struct authority *authority, json_t *into, struct error *err)
+{
+	int64_t now = clock_seconds();
+	json_t *list = json_array();
+
+	json_object_set_new(into, "ending", list);
+	return certificate_record_each_ending(authority->registry, now, now + ENDING_SECONDS, ENDING_MOST, add_ending, list,
+					      err);
+}
+
 static enum status status_figures(struct authority *authority, struct deed *deed, const json_t *words,
 				  struct error *err)
 {
 	struct registry_counts counts;
 	struct audit_head head;
 	json_t *out = deed->words;
+	int64_t newest;
 	enum status status;
 
 	(void)words;
 	TRY(registry_count(authority->registry, &counts, err));
 	TRY(audit_record_head(authority->registry, &head, err));
+	TRY(audit_record_newest(authority->registry, &newest, err));
 	json_object_set_new(out, "site_trust_domain", json_string(registry_trust_domain(authority->registry)));
 	json_object_set_new(out, "version", json_string(VERSION));
 	json_object_set_new(out, "started", json_integer(authority->started));
@@ -80,6 +104,9 @@ static enum status status_figures(struct authority *authority, struct deed *deed
 	json_object_set_new(out, "issuing_not_after", json_integer(issuing_not_after(authority)));
 	json_object_set_new(out, "root_not_after", json_integer(certificate_facts(authority->root)->not_after));
 	json_object_set_new(out, "gateways", gateway_numbers(authority));
+	json_object_set_new(out, "newest_record", json_integer(newest));
+	TRY(describe_ending(authority, out, err));
+	figures_describe(authority->figures, clock_read().mono, out);
 done:
 	return status;
 }

@@ -27,7 +27,11 @@ const struct command commands[] = {
 	{"serve", NULL, command_serve, "[--config FILE]", "open the door",
 	 "Runs until SIGTERM or Ctrl-C. The configuration is STATE/chatelaine.conf unless --config\n"
 	 "names another. Changed certificates and allow-files are taken up by themselves.", false},
-	{"status", NULL, command_status, "", "problems first, then figures", NULL, false},
+	{"status", NULL, command_status, "[--watch | --check] [--config FILE]", "problems first, then figures",
+	 "Each problem comes with what to do; what is open to all is so because you said so.\n"
+	 "(+N) is what came in the last five minutes.\n"
+	 "--watch   again each second until Ctrl-C\n"
+	 "--check   one line for monitoring; exit 0: fine, 1: warning, 2: critical, 3: not to be told", false},
 	{"doctor", NULL, command_doctor, "SITE [--config FILE]", "look at a site from outside in, and say what to do",
 	 "The name, who ends TLS at each of its addresses, the certificate, port 80, IPv6, the clock,\n"
 	 "the application, side doors, renewal. Exit 1 if something is bad. Works on any machine; on\n"

@@ -1,6 +1,8 @@
 #include "command/status.h"
 
-#include <stdarg.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,14 +13,12 @@
 #include "command/asking.h"
 #include "command/options.h"
 #include "command/serve.h"
-#include "command/watching.h"
-#include "pki/certificate.h"
+#include "command/status_problems.h"
+#include "command/terminal.h"
+#include "door/refusal.h"
 #include "pki/crypto_start.h"
-#include "serve/foreign_keys.h"
-#include "serve/settings.h"
-#include "serve/settings_keys.h"
 
-enum { DAY = 86400 };
+enum { TOP_REFUSALS = 8, PRESENT_SHOWN = 20 };
 
 static bool is_running(const struct invocation *invocation)
 {
@@ -32,177 +32,298 @@ static bool is_running(const struct invocation *invocation)
 	return true;
 }
 
-static void add_problem(json_t *problems, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Gathering ------------------------------------------------------------------- */
 
-static void add_problem(json_t *problems, const char *format, ...)
+/* The authority numbers them; people and programs know the codes. */
+static void name_refusals(json_t *figures)
 {
-	char text[600];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	json_array_append_new(problems, json_string(text));
-}
-
-static void look_at_certificate(const struct site_options *site, json_t *problems)
-{
-	struct certificate *certificate = NULL;
-	int64_t left;
-
-	if (certificate_parse_pem(site->certificate.bytes, &certificate, NULL) != OK)
-		return; /* the config's own check has said it */
-	left = certificate_facts(certificate)->not_after - clock_seconds();
-	if (left < 0)
-		add_problem(problems, "%s: the server certificate %s has expired; browsers refuse it", site->name,
-			    site->certificate.path);
-	else if (left < 14 * DAY)
-		add_problem(problems, "%s: the server certificate %s expires in %lld days", site->name,
-			    site->certificate.path, (long long)(left / DAY));
-	certificate_free(certificate);
-}
-
-static void look_at_holes(const struct settings *settings, json_t *open)
-{
-	struct buffer holes;
-	struct span rest, line;
-
-	buffer_init(&holes, 65536);
-	settings_holes(settings, &holes);
-	rest = buffer_span(&holes);
-	while (span_cut(&rest, '\n', &line))
-		if (line.size > 0)
-			json_array_append_new(open, json_stringn(line.at, line.size));
-	buffer_release(&holes);
-}
-
-static void look_at_foreign(const struct settings *settings, json_t *problems, json_t *foreign)
-{
-	struct span rest, line, name, where;
-	struct buffer lines;
-
-	buffer_init(&lines, 1 << 20);
-	foreign_keys_warnings(settings, &lines);
-	rest = buffer_span(&lines);
-	while (span_cut(&rest, '\n', &line))
-		add_problem(problems, "%.*s", SPAN_PRINT(line));
-	buffer_clear(&lines);
-	foreign_keys_describe(settings, &lines);
-	rest = buffer_span(&lines);
-	while (span_cut(&rest, '\n', &line))
-		if (span_cut(&line, '\t', &name) && span_cut(&line, '\t', &where))
-			json_array_append_new(foreign, json_pack("{s:s%, s:s%, s:s%}", "foreign_ca", name.at, name.size,
-								 "sites", where.at, where.size, "facts", line.at,
-								 line.size));
-	buffer_release(&lines);
-}
-
-static void look_at_config(const struct invocation *invocation, json_t *problems, json_t *sites, json_t *open, json_t *foreign,
-			   json_t **watch)
-{
-	const struct door_options *door;
-	struct settings *settings = NULL;
-	struct buffer side_doors;
-	struct span rest, line;
-	char path[4200];
-	struct error err;
-	size_t i;
-
-	config_path(invocation, NULL, path, sizeof path);
-	if (settings_load(path, &settings, &err) != OK) {
-		add_problem(problems, "%s", err.text);
-		return;
-	}
-	door = settings_door(settings);
-	*watch = watching_summary(invocation, door, problems);
-	for (i = 0; i < door->site_count; i++) {
-		const struct site_options *site = &door->sites[i];
-
-		json_array_append_new(sites, json_pack("{s:s, s:s}", "site", site->name, "upstream", site->upstream.at[0]));
-		look_at_certificate(site, problems);
-		if (site->allow_file.path && !site->allow_file.bytes.at)
-			add_problem(problems, "%s: allow-file %s: %s; nobody enters", site->name, site->allow_file.path,
-				    site->allow_file.trouble ? site->allow_file.trouble : "cannot be read");
-	}
-	buffer_init(&side_doors, 65536);
-	settings_side_doors(settings, &side_doors);
-	rest = buffer_span(&side_doors);
-	while (span_cut(&rest, '\n', &line))
-		add_problem(problems, "side door: %.*s", SPAN_PRINT(line));
-	buffer_release(&side_doors);
-	look_at_holes(settings, open);
-	look_at_foreign(settings, problems, foreign);
-	settings_free(settings);
-}
-
-static void look_at_authority(const json_t *answer, json_t *problems)
-{
-	int64_t left = asking_number(answer, "issuing_not_after") - clock_seconds();
 	json_t *row;
 	size_t i;
 
-	json_array_foreach(json_object_get(answer, "rows_refused"), i, row)
-		add_problem(problems, "registry: %s", json_string_value(row));
-	if (left < 180 * DAY)
-		add_problem(problems, "the issuing certificate ends in %lld days", (long long)(left / DAY));
+	json_array_foreach(json_object_get(figures, "refusals"), i, row) {
+		json_int_t number = asking_number(row, "row");
+		bool is_known = number > REFUSAL_NONE && number < REFUSAL_COUNT;
+		const struct refusal_row *refusal = is_known ? refusal_row((enum refusal)number) : NULL;
+
+		json_object_set_new(row, "code", json_string(refusal ? refusal->code : "?"));
+		json_object_set_new(row, "title", json_string(refusal ? refusal->title : "?"));
+		json_object_del(row, "row");
+	}
+}
+
+/* What goes out by --json. EXIT_DONE, or what was said. */
+static int gather(const struct invocation *invocation, const char *config, json_t **out, enum problem_level *worst)
+{
+	bool running = is_running(invocation);
+	json_t *answer, *present = NULL, *texts, *levels;
+	struct problems problems;
+	int outcome;
+	size_t i;
+
+	outcome = asking(invocation, "status", json_object(), &answer);
+	if (outcome != EXIT_DONE)
+		return outcome;
+	if (running && asking(invocation, "present", json_object(), &present) == EXIT_DONE)
+		json_object_set_new(answer, "present", present);
+	name_refusals(json_object_get(answer, "figures"));
+	problems_find(invocation, config, running, answer, &problems);
+	texts = json_array();
+	levels = json_array();
+	for (i = 0; i < problems.count; i++) {
+		json_array_append(texts, problems.at[i].text);
+		json_array_append_new(levels, json_integer(problems.at[i].level));
+	}
+	*worst = problems_worst(&problems);
+	problems_release(&problems);
+	json_object_set_new(answer, "running", json_boolean(running));
+	json_object_set_new(answer, "problems", texts);
+	json_object_set_new(answer, "levels", levels);
+	*out = answer;
+	return EXIT_DONE;
+}
+
+/* Printing -------------------------------------------------------------------- */
+
+static void print_line(const char *title, const char *text)
+{
+	printf("%-13s ", title);
+	terminal_put(stdout, text);
+	putchar('\n');
+}
+
+static void print_problems(const json_t *answer)
+{
+	static const char *const names[] = {"notice", "WARNING", "CRITICAL"};
+	json_t *text;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "problems"), i, text) {
+		json_int_t level = json_integer_value(json_array_get(json_object_get(answer, "levels"), i));
+
+		print_line(names[level >= 0 && level < 3 ? level : 0], json_string_value(text));
+	}
+}
+
+static void print_sites(const json_t *answer)
+{
+	json_t *site, *figures;
+	char line[900];
+	size_t i, j;
+
+	json_array_foreach(json_object_get(answer, "sites"), i, site) {
+		snprintf(line, sizeof line, "%s -> %s", asking_text(site, "site"), asking_text(site, "upstream"));
+		json_array_foreach(json_object_get(answer, "site_figures"), j, figures) {
+			size_t size = strlen(line);
+
+			if (strcmp(asking_text(figures, "site"), asking_text(site, "site")) != 0)
+				continue;
+			snprintf(line + size, sizeof line - size, "  requests %lld (+%lld), refused %lld (+%lld), WebSockets %lld",
+				 (long long)asking_number(figures, "requests"), (long long)asking_number(figures, "recent"),
+				 (long long)asking_number(figures, "refused"),
+				 (long long)asking_number(figures, "refused_recent"),
+				 (long long)asking_number(figures, "websockets_open"));
+		}
+		print_line("site", line);
+	}
+}
+
+static int by_recent(const void *a, const void *b)
+{
+	const json_t *one = *(json_t *const *)a, *other = *(json_t *const *)b;
+	int64_t first = asking_number(one, "recent"), second = asking_number(other, "recent");
+
+	if (first != second)
+		return first < second ? 1 : -1;
+	return (asking_number(one, "count") < asking_number(other, "count")) -
+	       (asking_number(one, "count") > asking_number(other, "count"));
+}
+
+static void print_refusals(const json_t *figures)
+{
+	const json_t *list = json_object_get(figures, "refusals");
+	json_t *rows[128];
+	char line[300];
+	size_t count = 0;
+
+	while (count < json_array_size(list) && count < sizeof rows / sizeof *rows) {
+		rows[count] = json_array_get(list, count);
+		count++;
+	}
+	if (count)
+		qsort(rows, count, sizeof *rows, by_recent);
+	for (size_t i = 0; i < count && i < TOP_REFUSALS; i++) {
+		snprintf(line, sizeof line, "%s %s: %lld (+%lld)", asking_text(rows[i], "code"), asking_text(rows[i], "title"),
+			 (long long)asking_number(rows[i], "count"), (long long)asking_number(rows[i], "recent"));
+		print_line("refused", line);
+	}
+}
+
+static void print_present(const json_t *present)
+{
+	const json_t *list = json_object_get(present, "devices");
+	json_t *device;
+	char line[400];
+	size_t i;
+
+	json_array_foreach(list, i, device) {
+		if (i == PRESENT_SHOWN)
+			break;
+		snprintf(line, sizeof line, "%s/%s  connections %lld, requests on them %lld", asking_text(device, "person"),
+			 asking_text(device, "label"), (long long)asking_number(device, "connections"),
+			 (long long)asking_number(device, "requests"));
+		print_line("connected", line);
+	}
+	if (json_array_size(list) > i || asking_number(present, "more"))
+		printf("%-13s and %lld more devices\n", "", (long long)(json_array_size(list) - i + (size_t)asking_number(present, "more")));
+}
+
+static void print_figures(const json_t *answer)
+{
+	const json_t *figures = json_object_get(answer, "figures");
+
+	if (!figures)
+		return;
+	printf("connections   %lld open, %lld in all; handshakes full %lld, resumed %lld, failed %lld\n",
+	       (long long)asking_number(figures, "connections_open"), (long long)asking_number(figures, "connections"),
+	       (long long)asking_number(figures, "handshakes_full"), (long long)asking_number(figures, "handshakes_resumed"),
+	       (long long)asking_number(figures, "handshakes_failed"));
+	printf("requests      %lld (+ %lld in the last %lld s), %lld under way, WebSockets %lld\n",
+	       (long long)asking_number(figures, "requests"), (long long)asking_number(figures, "requests_recent"),
+	       (long long)asking_number(figures, "recent_seconds"), (long long)asking_number(figures, "requests_open"),
+	       (long long)asking_number(figures, "websockets_open"));
+	print_refusals(figures);
+	print_present(json_object_get(answer, "present"));
+}
+
+static void print_open(const json_t *answer)
+{
+	json_t *entry;
+	char line[1200];
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "open"), i, entry)
+		print_line("open to all", json_string_value(entry));
+	json_array_foreach(json_object_get(answer, "foreign_cas"), i, entry) {
+		snprintf(line, sizeof line, "%s at %s: %s", asking_text(entry, "foreign_ca"), asking_text(entry, "sites"),
+			 asking_text(entry, "facts"));
+		print_line("foreign CA", line);
+	}
 }
 
 static void print_status(const json_t *answer)
 {
-	json_t *entry;
-	size_t i;
+	const json_t *gateways = json_object_get(answer, "gateways");
 
-	json_array_foreach(json_object_get(answer, "problems"), i, entry)
-		printf("PROBLEM       %s\n", json_string_value(entry));
+	print_problems(answer);
 	printf("running       %s\n", json_is_true(json_object_get(answer, "running")) ? "yes" : "no");
-	json_array_foreach(json_object_get(answer, "sites"), i, entry)
-		printf("site          %s -> %s\n", asking_text(entry, "site"), asking_text(entry, "upstream"));
-	json_array_foreach(json_object_get(answer, "open"), i, entry)
-		printf("open to all   %s\n", json_string_value(entry));
-	json_array_foreach(json_object_get(answer, "foreign_cas"), i, entry)
-		printf("foreign CA    %s at %s: %s\n", asking_text(entry, "foreign_ca"), asking_text(entry, "sites"),
-		       asking_text(entry, "facts"));
+	print_sites(answer);
+	print_open(answer);
+	print_figures(answer);
 	printf("people        %lld\ndevices       %lld\ncertificates  %lld\n", (long long)asking_number(answer, "people"),
 	       (long long)asking_number(answer, "devices"), (long long)asking_number(answer, "certificates"));
-	printf("gateways      %lld\n", (long long)(json_is_array(json_object_get(answer, "gateways"))
-							   ? (json_int_t)json_array_size(json_object_get(answer, "gateways"))
-							   : asking_number(answer, "gateways")));
+	printf("gateways      %zu\n", json_array_size(gateways));
 	printf("audit         %lld records, head %s\n", (long long)asking_number(answer, "audit_records"),
 	       asking_text(answer, "audit_head"));
-	printf("trust domain  %s\n", asking_text(answer, "site_trust_domain"));
+	print_line("trust domain", asking_text(answer, "site_trust_domain"));
+}
+
+/* The ways to say it ------------------------------------------------------------ */
+
+/* One line and an exit status, as monitoring plugins say it. */
+static int check(const json_t *answer, enum problem_level worst)
+{
+	static const char *const names[] = {"OK", "WARNING", "CRITICAL"};
+	const json_t *problems = json_object_get(answer, "problems"), *levels = json_object_get(answer, "levels");
+	const json_t *figures = json_object_get(answer, "figures");
+	size_t counted = 0, i;
+
+	for (i = 0; i < json_array_size(levels); i++)
+		counted += json_integer_value(json_array_get(levels, i)) > PROBLEM_NOTICE;
+	printf("CHATELAINE %s - ", names[worst]);
+	if (counted)
+		terminal_put(stdout, json_string_value(json_array_get(problems, 0)));
+	else
+		printf("%lld connections, %zu gateways", (long long)asking_number(figures, "connections_open"),
+		       json_array_size(json_object_get(answer, "gateways")));
+	if (counted > 1)
+		printf(" (and %zu more: chatelaine status)", counted - 1);
+	printf(" | connections=%lld requests=%lldc\n", (long long)asking_number(figures, "connections_open"),
+	       (long long)asking_number(figures, "requests"));
+	return (int)worst;
+}
+
+static volatile sig_atomic_t wants_to_stop;
+
+static void on_stop(int signal)
+{
+	(void)signal;
+	wants_to_stop = 1;
+}
+
+static int say(const struct invocation *invocation, const char *config, bool checks, bool repeats)
+{
+	enum problem_level worst;
+	json_t *answer;
+	int outcome = gather(invocation, config, &answer, &worst);
+
+	if (outcome != EXIT_DONE) {
+		if (checks)
+			printf("CHATELAINE UNKNOWN - the state of %s cannot be read\n", invocation->state);
+		return checks ? EXIT_UNREACHABLE : outcome;
+	}
+	if (repeats && !invocation->json && isatty(STDOUT_FILENO))
+		fputs("\033[H\033[2J", stdout);
+	if (checks) {
+		outcome = check(answer, worst);
+	} else if (invocation->json && repeats) {
+		json_dumpf(answer, stdout, JSON_COMPACT); /* one a line */
+		putchar('\n');
+	} else if (invocation->json) {
+		return asking_print_json(answer);
+	} else {
+		print_status(answer);
+	}
+	json_decref(answer);
+	return outcome;
+}
+
+/* Each second until Ctrl-C; on a terminal in place, else one after the other. */
+static int watch(const struct invocation *invocation, const char *config)
+{
+	struct sigaction stop = {.sa_handler = on_stop};
+	bool is_terminal = isatty(STDOUT_FILENO) && !invocation->json;
+	int outcome = EXIT_DONE;
+
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGTERM, &stop, NULL);
+	while (!wants_to_stop && outcome == EXIT_DONE) {
+		outcome = say(invocation, config, false, true);
+		if (!is_terminal && !invocation->json)
+			putchar('\n');
+		if (fflush(stdout))
+			return EXIT_DONE; /* nobody reads any more */
+		if (!wants_to_stop && outcome == EXIT_DONE)
+			(void)poll(NULL, 0, 1000);
+	}
+	return wants_to_stop ? EXIT_DONE : outcome;
 }
 
 int command_status(struct invocation *invocation)
 {
-	json_t *answer, *problems, *sites, *open, *foreign, *watch = NULL;
+	bool watches = false, checks = false;
+	const char *said = NULL;
+	const struct option_row options[] = {{"watch", NULL, &watches}, {"check", NULL, &checks}, {"config", &said, NULL}};
+	char config[4200];
 	struct error err;
-	bool running;
-	int outcome;
 
-	if (options_parse(NULL, 0, &invocation->argc, invocation->argv, &err) != OK)
+	if (options_parse(options, sizeof options / sizeof *options, &invocation->argc, invocation->argv, &err) != OK)
 		return command_usage(invocation, "%s", err.text);
+	if (invocation->argc > 0)
+		return command_usage(invocation, "it takes no words, only --watch, --check and --config FILE");
+	if (watches && checks)
+		return command_usage(invocation, "--watch goes on, --check says one line: choose one");
 	if (crypto_start(&err) != OK)
 		return command_fail(invocation, &err);
-	running = is_running(invocation);
-	outcome = asking(invocation, "status", json_object(), &answer);
-	if (outcome != EXIT_DONE)
-		return outcome;
-	problems = json_array();
-	sites = json_array();
-	open = json_array();
-	foreign = json_array();
-	look_at_config(invocation, problems, sites, open, foreign, &watch);
-	look_at_authority(answer, problems);
-	json_object_set_new(answer, "running", json_boolean(running));
-	json_object_set_new(answer, "sites", sites);
-	json_object_set_new(answer, "open", open);
-	json_object_set_new(answer, "foreign_cas", foreign);
-	json_object_set_new(answer, "problems", problems);
-	if (watch)
-		json_object_set_new(answer, "watch", watch);
-	if (invocation->json)
-		return asking_print_json(answer);
-	print_status(answer);
-	json_decref(answer);
-	return EXIT_DONE;
+	config_path(invocation, said, config, sizeof config);
+	return watches ? watch(invocation, config) : say(invocation, config, checks, false);
 }

@@ -242,3 +242,28 @@ size_t presence_count_device(const struct presence *presence, const uint8_t devi
 	}
 	return count;
 }
+
+/* Of the marks before it in its bucket, which are of few devices. */
+static bool is_first_of_device(const struct link *bucket, const struct presence_mark *mark)
+{
+	LIST_EACH (it, bucket) {
+		const struct presence_mark *other = OWNER_OF(it, struct presence_mark, by_device);
+
+		if (memcmp(other->device, mark->device, sizeof mark->device) == 0)
+			return other == mark;
+	}
+	return true;
+}
+
+void presence_each_known(const struct presence *presence, presence_look *look, void *arg)
+{
+	size_t i;
+
+	for (i = 0; i < BUCKETS; i++) {
+		LIST_EACH (it, &presence->buckets[i]) {
+			const struct presence_mark *mark = OWNER_OF(it, struct presence_mark, by_device);
+
+			look(arg, mark, is_first_of_device(&presence->buckets[i], mark));
+		}
+	}
+}

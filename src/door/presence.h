@@ -56,6 +56,10 @@ MUST_CHECK enum status presence_close(struct presence *presence, const uint8_t d
 /* Visits every mark that is here now, in later rounds. Started again while under way, it begins anew. */
 void presence_each(struct presence *presence, presence_visit *visit, void *arg);
 
+/* Every mark that has a device, at once; is_first: of its device. Nothing may be changed meanwhile. */
+typedef void presence_look(void *arg, const struct presence_mark *mark, bool is_first);
+void presence_each_known(const struct presence *presence, presence_look *look, void *arg);
+
 size_t presence_count(const struct presence *presence); /* all marks */
 size_t presence_count_device(const struct presence *presence, const uint8_t device[static 16]);
 

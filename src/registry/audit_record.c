@@ -144,3 +144,18 @@ enum status audit_record_verify(struct registry *registry, struct audit_head *ou
 done:
 	return status;
 }
+
+enum status audit_record_newest(struct registry *registry, int64_t *out, struct error *err)
+{
+	struct query query;
+	enum status status;
+	bool row;
+
+	TRY(query_start(registry, AUDIT_NEWEST, &query, err));
+	status = query_step(&query, &row, err);
+	if (status == OK)
+		*out = row && !query_is_null(&query) ? query_get_number(&query) : 0;
+	query_end(&query);
+done:
+	return status;
+}

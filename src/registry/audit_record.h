@@ -27,6 +27,8 @@ struct audit_head {
 	uint8_t hash[AUDIT_HASH_SIZE]; /* of the last record; zero when there is none */
 };
 MUST_CHECK enum status audit_record_head(struct registry *registry, struct audit_head *out, struct error *err);
+/* When the last one was written, seconds; 0: there is none. */
+MUST_CHECK enum status audit_record_newest(struct registry *registry, int64_t *out, struct error *err);
 /* Walk the whole chain. REFUSED names the first record that does not fit. */
 MUST_CHECK enum status audit_record_verify(struct registry *registry, struct audit_head *out,
 					   struct error *err);

@@ -199,3 +199,30 @@ done:
 	free(certificate);
 	return status;
 }
+
+enum status certificate_record_each_ending(struct registry *registry, int64_t now, int64_t until, int64_t most,
+					   ending_visit *visit, void *arg, struct error *err)
+{
+	struct query query;
+	enum status status;
+	bool row;
+
+	TRY(query_start(registry, CERTIFICATE_ENDING, &query, err));
+	query_put_number(&query, now);
+	query_put_number(&query, until);
+	query_put_number(&query, most);
+	while ((status = query_step(&query, &row, err)) == OK && row) {
+		struct ending_certificate ending;
+
+		query_get_blob(&query, ending.device, sizeof ending.device);
+		query_get_text(&query, ending.person, sizeof ending.person);
+		query_get_text(&query, ending.label, sizeof ending.label);
+		ending.not_after = query_get_number(&query);
+		status = visit(arg, &ending, err);
+		if (status != OK)
+			break;
+	}
+	query_end(&query);
+done:
+	return status;
+}

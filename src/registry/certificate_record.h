@@ -59,6 +59,19 @@ MUST_CHECK enum status certificate_record_each(struct registry *registry,
 					       const uint8_t device[REGISTRY_ID_SIZE],
 					       certificate_visit *visit, void *arg, struct error *err);
 
+/* An active device whose last certificate ends soon. */
+struct ending_certificate {
+	uint8_t device[REGISTRY_ID_SIZE];
+	char person[PERSON_NAME_SIZE]; /* "" for nobody's */
+	char label[DEVICE_LABEL_SIZE];
+	int64_t not_after;
+};
+typedef enum status ending_visit(void *arg, const struct ending_certificate *ending, struct error *err);
+/* Those whose last certificate ends after `now` and before `until`, the first to end first, at most `most`. For people
+ * to look at: the rows are shown as they are, not believed. */
+MUST_CHECK enum status certificate_record_each_ending(struct registry *registry, int64_t now, int64_t until, int64_t most,
+						      ending_visit *visit, void *arg, struct error *err);
+
 /* One certificate with the rows behind it, for publishing. `person` is NULL when the device has no
  * owner. `refused` is NULL, or says which row is not believed and why: never publish such a one. */
 struct grant {

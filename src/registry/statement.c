@@ -90,6 +90,15 @@ static const char *const texts[STATEMENT_COUNT] = {
 			    "FROM person WHERE person.name_key > ?1 AND person.state = 'active' "
 			    "ORDER BY person.name_key LIMIT ?2",
 
+	[AUDIT_NEWEST] = "SELECT max(at) FROM (SELECT at FROM audit ORDER BY number DESC LIMIT 1)",
+	/* By the index on not_after: only devices with a certificate that ends in these days are looked at. */
+	[CERTIFICATE_ENDING] = "SELECT device.id, coalesce(person.name, ''), device.label, max(certificate.not_after) AS ends "
+			       "FROM certificate JOIN device ON device.id = certificate.device "
+			       "LEFT JOIN person ON person.id = device.person "
+			       "WHERE certificate.device IN (SELECT device FROM certificate WHERE not_after > ?1 AND not_after < ?2) "
+			       "AND certificate.state = 'active' AND device.state = 'active' "
+			       "GROUP BY device.id HAVING ends > ?1 AND ends < ?2 ORDER BY ends LIMIT ?3",
+
 	[COUNT_ALL] = "SELECT (SELECT count(*) FROM person WHERE state <> 'removed'), "
 		      "(SELECT count(*) FROM device WHERE state <> 'revoked'), "
 		      "(SELECT count(*) FROM certificate WHERE state <> 'revoked'), "

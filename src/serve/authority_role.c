@@ -99,7 +99,7 @@ static void on_order(struct post *post, struct order order, int fd)
 
 static enum status open_house(struct authority_post *role, const char *state, struct error *err)
 {
-	struct authority_options options = {.state = state, .kill_gateway = on_kill_gateway, .reload = on_reload, .upgrade = on_upgrade, .arg = role};
+	struct authority_options options = {.state = state, .kill_gateway = on_kill_gateway, .reload = on_reload, .upgrade = on_upgrade, .board = role->post.board, .arg = role};
 	enum status status = authority_open(&options, &role->authority, err);
 
 	if (status != OK)

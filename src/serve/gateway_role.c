@@ -16,6 +16,7 @@
 #include "door/access_log.h"
 #include "door/ceiling.h"
 #include "door/door.h"
+#include "door/present.h"
 #include "event/log_writer.h"
 #include "door/street.h"
 #include "http/connection.h"
@@ -23,7 +24,7 @@
 #include "pki/crypto_start.h"
 #include "relay/relay.h"
 #include "relay/upstream.h"
-#include "serve/figures.h"
+#include "serve/gateway_figures.h"
 #include "serve/front.h"
 #include "serve/metrics_gate.h"
 #include "serve/plan.h"
@@ -458,11 +459,33 @@ static void answer_who(void *house, struct answer *answer, const json_t *words, 
 	json_decref(count);
 }
 
+static void answer_present(void *house, struct answer *answer, const json_t *words, int fd)
+{
+	static struct present found[PRESENT_A_WORKER];
+	struct gateway *gateway = house;
+	json_t *list = json_array(), *out;
+	size_t total, count = door_present(gateway->door, found, PRESENT_A_WORKER, &total), i;
+	char device[33];
+
+	(void)words;
+	(void)fd;
+	for (i = 0; i < count; i++) {
+		hex_write(found[i].device, 16, device);
+		json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "device", device, "connections",
+						      (json_int_t)found[i].connections, "requests",
+						      (json_int_t)found[i].requests));
+	}
+	out = json_pack("{s:o, s:I}", "devices", list, "total", (json_int_t)total);
+	answer_send(answer, out, -1);
+	json_decref(out);
+}
+
 static const struct question_row rows[] = {
 	{"lost", ROLE_AUTHORITY, QUESTION_WRITES, QUESTION_URGENT, answer_lost},
 	/* Urgent as the other: a revocation must not pass by the roster that it stands in. */
 	{"roster", ROLE_AUTHORITY, QUESTION_WRITES, QUESTION_URGENT, answer_roster},
 	{"who", ROLE_AUTHORITY, QUESTION_READS, 0, answer_who},
+	{"present", ROLE_AUTHORITY, QUESTION_READS, 0, answer_present},
 };
 
 static void on_authority_closed(void *arg, struct channel *channel, const char *why)

@@ -1,4 +1,4 @@
-#include "serve/figures.h"
+#include "serve/gateway_figures.h"
 
 #include "pki/certificate.h"
 #include "serve/front.h"

@@ -1,6 +1,6 @@
-/* figures - what a gateway tells the scoreboard of its configuration and its upstreams, for metrics and status. */
-#ifndef SERVE_FIGURES_H
-#define SERVE_FIGURES_H
+/* gateway_figures - what a gateway tells the scoreboard of its configuration and its upstreams, for metrics and status. */
+#ifndef SERVE_GATEWAY_FIGURES_H
+#define SERVE_GATEWAY_FIGURES_H
 
 struct front;
 struct score_page;
