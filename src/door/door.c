@@ -237,6 +237,30 @@ static void log_failed(struct connection *connection, const struct error *err)
 	log_end();
 }
 
+/* A site that drops has no page to count: the handshake's end is its refusal. */
+static void count_dropped(struct connection *connection)
+{
+	static const enum refusal rows[] = {
+		[TLS_CERTIFICATE_EXPIRED] = REFUSAL_EXPIRED,
+		[TLS_CERTIFICATE_REVOKED] = REFUSAL_REVOKED,
+		[TLS_CERTIFICATE_UNKNOWN] = REFUSAL_UNKNOWN,
+		[TLS_CERTIFICATE_UNSUITABLE] = REFUSAL_UNKNOWN,
+	};
+	const struct stream *stream = connection_stream(connection);
+	struct door *door = door_of(connection);
+	enum refusal why = REFUSAL_NO_CERTIFICATE;
+	enum tls_standing standing;
+
+	score_add(door->score, SCORE_HANDSHAKES_FAILED, 1);
+	if (stream->failure != STREAM_TURNED_AWAY)
+		return;
+	if (tls_stream_shown(stream, &standing))
+		why = (size_t)standing < sizeof rows / sizeof rows[0] && rows[standing] != REFUSAL_NONE
+			      ? rows[standing]
+			      : REFUSAL_UNKNOWN;
+	score_refusal(door->score, why);
+}
+
 static void on_closed(struct connection *connection, enum ending why, const struct error *err)
 {
 	struct guest *guest = connection_guest(connection);
@@ -246,7 +270,7 @@ static void on_closed(struct connection *connection, enum ending why, const stru
 	if (err && err->text[0])
 		log_failed(connection, err);
 	if (!guest->door) {
-		score_add(door_of(connection)->score, SCORE_HANDSHAKES_FAILED, 1);
+		count_dropped(connection);
 		return;
 	}
 	presence_leave(guest->door->presence, &guest->mark);

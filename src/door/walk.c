@@ -522,14 +522,29 @@ static void count_visit(struct visit *visit, enum refusal why, int64_t microseco
 	count_site(visit, why);
 }
 
+/* What ended it when the answer had begun, and no page could say so any more. */
+static enum refusal refusal_of_ending(const struct visit *visit)
+{
+	switch (visit->exchange.ending) {
+	case ENDED_EXPIRED:
+		return REFUSAL_EXPIRED;
+	case ENDED_CLIENT_BAD: /* a body or trailers that are none */
+		return REFUSAL_BAD_REQUEST;
+	case ENDED_LATE: /* a tunnel's is not its client's fault alone */
+		return visit->is_tunnel ? REFUSAL_NONE : REFUSAL_TIMEOUT;
+	default:
+		return REFUSAL_NONE;
+	}
+}
+
 void walk_end(struct visit *visit)
 {
 	int64_t microseconds = loop_now(visit->guest->door->loop)->mono - visit->exchange.started;
 	enum refusal why = visit->why != REFUSAL_NONE ? visit->why : visit->guest->ended_for;
 
 	visit->room = ROOM_LEFT;
-	if (why == REFUSAL_NONE && visit->exchange.ending == ENDED_EXPIRED)
-		why = REFUSAL_EXPIRED;
+	if (why == REFUSAL_NONE)
+		why = refusal_of_ending(visit);
 	if (microseconds < 0)
 		microseconds = 0;
 	log_visit(visit, why, microseconds);

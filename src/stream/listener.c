@@ -10,7 +10,7 @@
 #include "base/fault.h"
 #include "event/timer.h"
 
-enum { ACCEPTS_A_TURN = 16 };
+enum { ACCEPTS_A_TURN = 64 };
 #define REST MILLISECONDS(100)
 
 struct listener {

@@ -1,6 +1,8 @@
 /*
  * listener - accepts connections from a listening socket that the supervisor
- * opened. At most 16 a turn, so that no flood keeps the others waiting. Out
+ * opened. At most 64 a turn, so that no flood keeps the others waiting, and
+ * not less: who comes waits behind all that came before, and most of a flood
+ * costs no more than to accept and close it. Out
  * of descriptors or memory: turns a few away by a descriptor kept in reserve,
  * then rests 100 ms; never spins.
  *

@@ -570,6 +570,14 @@ void tls_stream_peer(const struct stream *stream, struct tls_peer *out)
 	out->cipher = SSL_get_cipher_name(tls->ssl);
 }
 
+bool tls_stream_shown(const struct stream *stream, enum tls_standing *standing)
+{
+	const struct tls_handshake *shake = &tls_of(stream)->shake;
+
+	*standing = (enum tls_standing)shake->standing;
+	return shake->shown;
+}
+
 struct tls_context *tls_stream_context(const struct stream *stream)
 {
 	return tls_of(stream)->shake.context;

@@ -37,6 +37,8 @@ struct tls_peer {
 
 /* After stream_secure said OK, never before: until then nothing is proved. */
 void tls_stream_peer(const struct stream *stream, struct tls_peer *out);
+/* When failure is STREAM_TURNED_AWAY: was a certificate shown, and what was it worth? False: none came. */
+bool tls_stream_shown(const struct stream *stream, enum tls_standing *standing);
 /* The context it began with; borrowed. */
 struct tls_context *tls_stream_context(const struct stream *stream);
 /* Nobody needs tls_peer.der any more. */

@@ -203,7 +203,7 @@ def test_a_body_too_slow_and_an_answer_too_slowly_taken(make_busy, kept):
         dripping.start()
         try:
             assert read_answer(up)[0] == 408
-            house.wait_log("method=GET path=/ status=200 end=late")
+            house.wait_log("status=200 why=C21 end=late")
         finally:
             over.set()
             dripping.join()

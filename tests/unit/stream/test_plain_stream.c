@@ -249,7 +249,7 @@ static int listen_somewhere(struct address *address)
 	assert_int_equal(address_parse(SPAN("127.0.0.1:1"), address, NULL), OK);
 	address_set_port(address, 0);
 	assert_int_equal(bind(fd, &address->any, address->size), 0);
-	assert_int_equal(listen(fd, 64), 0);
+	assert_int_equal(listen(fd, 200), 0);
 	assert_int_equal(getsockname(fd, &address->any, &address->size), 0);
 	return fd;
 }
@@ -371,17 +371,17 @@ static int call(const struct address *to)
 static void a_turn_accepts_no_more_than_its_share_and_loses_none(void **state)
 {
 	struct meeting meeting;
-	int fds[40], i;
+	int fds[150], i;
 
 	(void)state;
 	meeting_begin(&meeting);
-	for (i = 0; i < 40; i++)
+	for (i = 0; i < 150; i++)
 		fds[i] = call(&meeting.address);
 	(void)loop_turn(loop, 0);
-	assert_in_range(meeting.accepted, 16, 32);
+	assert_in_range(meeting.accepted, 64, 128);
 	turns(3);
-	assert_int_equal(meeting.accepted, 40);
-	for (i = 0; i < 40; i++)
+	assert_int_equal(meeting.accepted, 150);
+	for (i = 0; i < 150; i++)
 		close(fds[i]);
 	meeting_end(&meeting);
 }
