@@ -92,13 +92,13 @@ static const char *span_text(int64_t seconds)
 
 /* Configuration --------------------------------------------------------------- */
 
-static void look_at_dates(const struct site_options *site, struct problems *out)
+static void look_at_dates(const struct site_options *site, const struct value_file *file, struct problems *out)
 {
 	const struct certificate_facts *facts;
 	struct certificate *certificate = NULL;
 	int64_t left, notice = 30 * DAY;
 
-	if (certificate_parse_pem(site->certificate.bytes, &certificate, NULL) != OK)
+	if (certificate_parse_pem(file->bytes, &certificate, NULL) != OK)
 		return; /* said by look_at_credentials */
 	facts = certificate_facts(certificate);
 	left = facts->not_after - clock_seconds();
@@ -107,32 +107,42 @@ static void look_at_dates(const struct site_options *site, struct problems *out)
 		notice = (facts->not_after - facts->not_before) / 4;
 	if (left < 0)
 		problems_add(out, PROBLEM_CRITICAL, "%s: the server certificate %s has expired; browsers refuse it: renew it now",
-			     site->name, site->certificate.path);
+			     site->name, file->path);
 	else if (left < 7 * DAY)
 		problems_add(out, left < DAY ? PROBLEM_CRITICAL : PROBLEM_WARNING,
 			     "%s: the server certificate %s expires in %s, and nothing has renewed it: see what should "
-			     "(certbot renew, or \"chatelaine acme\")", site->name, site->certificate.path, span_text(left));
+			     "(certbot renew, or \"chatelaine acme\")", site->name, file->path, span_text(left));
 	else if (left < notice)
 		problems_add(out, PROBLEM_NOTICE, "%s: the server certificate %s expires in %s; it should have been renewed by now",
-			     site->name, site->certificate.path, span_text(left));
+			     site->name, file->path, span_text(left));
 	if (facts->not_before > clock_seconds() + HOUR)
 		problems_add(out, PROBLEM_CRITICAL, "%s: the server certificate %s is not valid yet: is this machine's clock right?",
-			     site->name, site->certificate.path);
+			     site->name, file->path);
 	certificate_free(certificate);
 }
 
-static void look_at_credentials(const struct site_options *site, struct problems *out)
+static void look_at_credentials(const struct site_options *site, const struct value_file *file,
+				const struct value_file *key, struct problems *out)
 {
 	struct tls_credentials *credentials = NULL;
 	struct error err;
 
-	if (tls_credentials_load(site->certificate.bytes, site->key.bytes, &credentials, &err) != OK)
+	if (tls_credentials_load(file->bytes, key->bytes, &credentials, &err) != OK)
 		problems_add(out, PROBLEM_CRITICAL, "%s: certificate %s, key %s: %s; the ones before are in use while chatelaine "
-			     "runs", site->name, site->certificate.path, site->key.path, err.text);
+			     "runs", site->name, file->path, key->path, err.text);
 	else if (!tls_credentials_cover(credentials, span_of(site->name)))
 		problems_add(out, PROBLEM_CRITICAL, "%s: the certificate in %s is not for that name; get one that is", site->name,
-			     site->certificate.path);
+			     file->path);
 	tls_credentials_free(credentials);
+}
+
+static void look_at_pair(const struct site_options *site, const struct value_file *file, const struct value_file *key,
+			 struct problems *out)
+{
+	if (!file->path)
+		return;
+	look_at_credentials(site, file, key, out);
+	look_at_dates(site, file, out);
 }
 
 /* Wanted, but to be seen each time: whoever comes by these needs no certificate. */
@@ -271,8 +281,8 @@ static void look_at_config(const struct invocation *invocation, const char *path
 
 		json_array_append_new(sites, json_pack("{s:s, s:s, s:i}", "site", site->name, "upstream", site->upstream.at[0],
 						       "upstreams", (int)site->upstream.count));
-		look_at_credentials(site, out);
-		look_at_dates(site, out);
+		look_at_pair(site, &site->certificate.first, &site->key.first, out);
+		look_at_pair(site, &site->certificate.second, &site->key.second, out);
 		if (site->allow_file.path && !site->allow_file.bytes.at)
 			problems_add(out, PROBLEM_CRITICAL, "%s: allow-file %s: %s; nobody enters", site->name,
 				     site->allow_file.path,
