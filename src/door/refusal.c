@@ -418,14 +418,24 @@ void refusal_write_json(struct buffer *out, const struct refusal_page *page)
 	buffer_add_text(out, "}\n");
 }
 
-/* "text/html;q=0.9" is text/html: weights are not compared, the order is. */
-static struct span media_type(struct span element)
+/* In thousandths (RFC 9110 section 12.4.2); what cannot be read is 1. */
+static unsigned weight_of(struct span parameters)
 {
-	struct span type;
+	struct span parameter, name;
+	unsigned weight = 1000, digits = 100, i;
 
-	if (!span_cut(&element, ';', &type))
-		return element;
-	return span_trim(type);
+	while (span_cut(&parameters, ';', &parameter)) {
+		parameter = span_trim(parameter);
+		(void)span_cut(&parameter, '=', &name);
+		if (!span_is_nocase(span_trim(name), "q") || parameter.size == 0 ||
+		    (parameter.at[0] != '0' && parameter.at[0] != '1'))
+			continue;
+		weight = parameter.at[0] == '1' ? 1000 : 0;
+		for (i = 2; weight < 1000 && i < 5 && i < parameter.size; i++, digits /= 10)
+			if (parameter.at[i] >= '0' && parameter.at[i] <= '9')
+				weight += digits * (unsigned)(parameter.at[i] - '0');
+	}
+	return weight;
 }
 
 static bool is_json(struct span type)
@@ -440,17 +450,36 @@ static bool is_json(struct span type)
 	return span_is_nocase(span_of(end), "+json");
 }
 
+static bool is_html(struct span type)
+{
+	return span_is_nocase(type, "text/html") || span_is_nocase(type, "application/xhtml+xml");
+}
+
+/* What is named counts before what a wildcard means; of equal weights the one that is named first. */
 bool refusal_wants_json(struct span accept)
 {
-	struct span element;
+	unsigned json = 0, html = 0, any = 0;
+	bool names_html = false, is_json_first = false;
+	struct span rest, type;
 
-	while (span_cut(&accept, ',', &element)) {
-		struct span type = media_type(span_trim(element));
+	while (span_cut(&accept, ',', &rest)) {
+		unsigned weight;
 
-		if (span_is_nocase(type, "text/html") || span_is_nocase(type, "application/xhtml+xml"))
-			return false;
-		if (is_json(type))
-			return true;
+		rest = span_trim(rest);
+		(void)span_cut(&rest, ';', &type);
+		type = span_trim(type);
+		weight = weight_of(rest);
+		if (is_html(type)) {
+			html = weight > html ? weight : html;
+			names_html = true;
+		} else if (is_json(type)) {
+			is_json_first |= !names_html;
+			json = weight > json ? weight : json;
+		} else if ((span_is(type, "*/*") || span_is_nocase(type, "text/*")) && weight > any) {
+			any = weight;
+		}
 	}
-	return false;
+	if (!names_html)
+		return json > 0 && json >= any;
+	return json > html || (json > 0 && json == html && is_json_first);
 }

@@ -87,7 +87,7 @@ struct refusal_page {
 /* The body. HTML has the url, JSON: {"code","status","title","error","next","contact","request"}. */
 void refusal_write_html(struct buffer *out, const struct refusal_page *page);
 void refusal_write_json(struct buffer *out, const struct refusal_page *page);
-/* True when Accept names application/json (or a +json type) and text/html not before it. */
+/* True when Accept names application/json (or a +json type) with no less weight than HTML, and not behind it. */
 bool refusal_wants_json(struct span accept);
 
 /* Answer this exchange, which is a visit of the door, with the refusal's page: services call it for

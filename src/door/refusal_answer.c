@@ -8,7 +8,7 @@
 #include "wire/http_head.h"
 #include "wire/target.h"
 
-enum { PAGE_MOST = 65536, FIELDS_MOST = 4 };
+enum { PAGE_MOST = 65536, OWN_PAGE_MOST = 250000, FIELDS_MOST = 4 };
 
 struct chosen {
 	uint16_t status;
@@ -23,7 +23,8 @@ static struct chosen choose(const struct visit *visit, enum refusal why)
 	const struct head *request = visit->exchange.request;
 	const struct site *site = visit->site;
 
-	chosen.is_json = refusal_wants_json(head_value(request, FIELD_ACCEPT));
+	/* Nobody looks at the answer to a WebSocket that was not to be, but a program's log. */
+	chosen.is_json = request->is_websocket || refusal_wants_json(head_value(request, FIELD_ACCEPT));
 	if (!site || why != REFUSAL_NO_CERTIFICATE)
 		return chosen;
 	chosen.status = site->missing_status;
@@ -33,6 +34,19 @@ static struct chosen choose(const struct visit *visit, enum refusal why)
 		chosen.is_json = true;
 	}
 	return chosen;
+}
+
+/* The site's own page, if it has one for this; a contact of many ampersands must not make it endless. */
+static void write_html(const struct visit *visit, const struct refusal_page *page, struct buffer *body)
+{
+	const struct error_pages *own = visit->site ? visit->site->error_pages : NULL;
+
+	buffer_init(body, OWN_PAGE_MOST);
+	if (error_pages_write(own, page, body) && buffer_is_whole(body))
+		return;
+	buffer_release(body);
+	buffer_init(body, PAGE_MOST);
+	refusal_write_html(body, page);
 }
 
 void refusal_answer(struct exchange *exchange, enum refusal why)
@@ -49,11 +63,12 @@ void refusal_answer(struct exchange *exchange, enum refusal why)
 	exchange_id_text(exchange, id);
 	page.request = span_make(id, EXCHANGE_ID_SIZE - 1);
 	page.contact = routes_contact(visit->guest->door->routes);
-	buffer_init(&body, PAGE_MOST);
-	if (chosen.is_json)
+	if (chosen.is_json) {
+		buffer_init(&body, PAGE_MOST);
 		refusal_write_json(&body, &page);
-	else
-		refusal_write_html(&body, &page);
+	} else {
+		write_html(visit, &page, &body);
+	}
 	/* RFC 9110 section 15.5.2 wants a challenge; this one is only a name for what is asked. */
 	if (chosen.status == 401)
 		fields[answer.field_count++] =
@@ -71,7 +86,7 @@ void refusal_answer(struct exchange *exchange, enum refusal why)
 	/* RFC 9110 section 15.5.6: 405 says what would do. */
 	if (chosen.status == 405 && visit->methods)
 		fields[answer.field_count++] = (struct page_field){SPAN("Allow"), span_of(visit->methods)};
-	if (chosen.status == 503)
+	if (chosen.status == 503 && !visit->retry_after)
 		fields[answer.field_count++] = (struct page_field){SPAN("Retry-After"), SPAN("5")};
 	answer.type = chosen.is_json ? SPAN("application/json") : SPAN("text/html; charset=utf-8");
 	answer.body = buffer_span(&body);

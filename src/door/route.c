@@ -161,6 +161,7 @@ static void site_release(struct site *site)
 	size_t i;
 
 	rule_set_free(site->rules);
+	error_pages_free(site->error_pages);
 	free((void *)site->foreign);
 	for (i = 0; i < site->route_count; i++)
 		free((char *)(uintptr_t)site->routes[i].path.at);
@@ -364,6 +365,7 @@ static enum status add_site(struct routes *routes, const struct site_options *gi
 	TRY(rule_set_new(given, site->preset, span_of(routes->domain), services, service_count, &site->rules,
 			 err));
 	site->policy = rule_set_policy(site->rules);
+	TRY(error_pages_new(&given->error_pages, &site->error_pages, err));
 	TRY(set_services(site, given, services, service_count, err));
 done:
 	if (status != OK)

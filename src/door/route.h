@@ -20,6 +20,7 @@
 #include "base/moment.h"
 #include "base/span.h"
 #include "config/config_value.h"
+#include "door/error_page.h"
 #include "door/header_rules.h"
 
 struct score_page;
@@ -75,6 +76,7 @@ struct site_options {
 	uint64_t body_ceiling; /* bytes */
 	struct header_options headers;
 	struct value_texts open; /* names of the preset's openings */
+	struct error_page_options error_pages;
 	struct location_options *locations;
 	size_t location_count;
 	/* Not the door's: read by serve/ and relay/. */
@@ -121,6 +123,7 @@ struct site {
 	uint32_t number;   /* its place in the config, from 0: for TLS sessions */
 	struct rule_set *rules;
 	struct policy *policy; /* of the rules */
+	struct error_pages *error_pages; /* NULL: the built-in one */
 	struct foreign_ca **foreign; /* the routes'; whose certificates count here, dearest first */
 	size_t foreign_count;
 	uint8_t digest[POLICY_DIGEST_SIZE]; /* of policy and foreign CAs: equal digests are equal rules */

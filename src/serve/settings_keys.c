@@ -350,6 +350,10 @@ static const struct config_row rows[] = {
 		 "the preset's if not given."},
 
 	RULE_ROWS("site", IN_SITE, ""),
+	{.key = "error-page", .section = "site", .shape = CONFIG_LIST, .kind = &site_kind_pages,
+	 .offset = IN_SITE(error_pages), .example = "403=/etc/chatelaine/403.html",
+	 .help = "Pages of your own for what this door refuses, by HTTP status, \"default=FILE\" for all others. HTML with\n"
+		 "style and pictures inside; {code} {id} {contact} {what} {next} {title} {status} are filled in. Watched."},
 	{.key = "open", .section = "site", .shape = CONFIG_LIST, .kind = &value_names, .offset = IN_SITE(open),
 	 .example = "health", .help = "Places of the preset that are opened to everybody: health, webhooks, oauth-callback,\n"
 				      "public-files. None if not given; \"chatelaine status\" shows what is open."},

@@ -136,6 +136,20 @@ static void accept_chooses_between_page_and_json(void **state)
 	assert_false(refusal_wants_json(SPAN("*/*")));
 	assert_false(refusal_wants_json(SPAN("")));
 	assert_false(refusal_wants_json(SPAN(",,;,")));
+	/* By weight, then by order; a wildcard is whatever was not named. */
+	assert_true(refusal_wants_json(SPAN("text/html;q=0.5, application/json;q=0.9")));
+	assert_true(refusal_wants_json(SPAN("text/html; q=0.899 , application/json ; q=0.9")));
+	assert_true(refusal_wants_json(SPAN("application/json, text/html")));
+	assert_true(refusal_wants_json(SPAN("text/html;q=0, application/json;q=0.001")));
+	assert_true(refusal_wants_json(SPAN("*/*;q=0.8, application/json")));
+	assert_true(refusal_wants_json(SPAN("*/*, application/vnd.api+json")));
+	assert_true(refusal_wants_json(SPAN("application/json;version=2;Q=1.000")));
+	assert_false(refusal_wants_json(SPAN("application/json;q=0.9, text/html")));
+	assert_false(refusal_wants_json(SPAN("application/json;q=0")));
+	assert_false(refusal_wants_json(SPAN("application/json;q=0.000, */*;q=0")));
+	assert_false(refusal_wants_json(SPAN("application/json;q=0.1, */*")));
+	assert_false(refusal_wants_json(SPAN("text/html;q=0.5, application/json;q=0.5")));
+	assert_false(refusal_wants_json(SPAN("image/png, application/jsonx, json")));
 }
 
 static void explain_tells_people_and_keepers(void **state)
