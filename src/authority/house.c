@@ -240,6 +240,50 @@ bool house_exists(const char *state)
 	return is_there(state, REGISTRY_FILE);
 }
 
+bool house_owner(const char *state, uid_t *owner, gid_t *group)
+{
+	char path[PATH_MAX];
+	struct stat facts;
+
+	if (stat(state, &facts))
+		return false;
+	if (facts.st_uid == 0 && house_path(state, REGISTRY_FILE, path, NULL) == OK)
+		(void)!lstat(path, &facts);
+	*owner = facts.st_uid;
+	*group = facts.st_gid;
+	return true;
+}
+
+/* A plain file of his, with one name: it becomes root's where it is. */
+static bool take_file(int folder, const char *name, uid_t owner, gid_t group)
+{
+	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat facts;
+	bool is_taken = fd >= 0 && fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_nlink == 1 &&
+			facts.st_uid == owner && fchown(fd, 0, group) == 0 && fchmod(fd, 0640) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return is_taken;
+}
+
+bool house_mend(const char *state, uid_t owner)
+{
+	int folder = open(state, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat facts;
+	bool is_mended = false;
+
+	if (folder >= 0 && owner != 0 && geteuid() == 0 && fstat(folder, &facts) == 0 && facts.st_uid == owner &&
+	    house_exists(state) && fchown(folder, 0, facts.st_gid) == 0 && fchmod(folder, 01770) == 0) {
+		is_mended = true;
+		(void)take_file(folder, "chatelaine.conf", owner, facts.st_gid);
+		(void)take_file(folder, "allow.txt", owner, facts.st_gid);
+	}
+	if (folder >= 0)
+		close(folder);
+	return is_mended;
+}
+
 static enum status check_room(struct making *making, struct error *err)
 {
 	const struct house_plan *plan = making->plan;
@@ -286,6 +330,25 @@ static enum status give_all_away(const struct making *making, const char *path, 
 	if (folder)
 		closedir(folder);
 	return status == OK ? give_away(making, path, err) : status;
+}
+
+/* Root obeys what stands in these: he keeps them, and the folder, where the owner may only add. */
+static enum status keep_roots(const struct making *making, struct error *err)
+{
+	const struct house_plan *plan = making->plan;
+	enum status status = OK;
+	char path[PATH_MAX];
+	size_t i;
+
+	for (i = 0; plan->change_owner && i < plan->file_count && status == OK; i++) {
+		status = house_path(plan->state, plan->files[i].name, path, err);
+		if (status == OK && lchown(path, geteuid(), plan->group))
+			status = error_fail_errno(err, "cannot keep %s", path);
+	}
+	if (status == OK && plan->change_owner &&
+	    (chown(plan->state, geteuid(), plan->group) || chmod(plan->state, 01770)))
+		status = error_fail_errno(err, "cannot keep %s", plan->state);
+	return status;
 }
 
 static enum status move(const struct making *making, const char *name, struct error *err)
@@ -360,7 +423,7 @@ enum status house_init(const struct house_plan *plan, struct error *err)
 	TRY(give_away(&making, path, err));
 	TRY(plan->reveal(plan->arg, secret_span(making.phrase), err));
 	TRY(move_in(&making, err));
-	TRY(give_away(&making, plan->state, err));
+	TRY(keep_roots(&making, err));
 done:
 	if (status != OK && began)
 		clear_away(&making);

@@ -19,13 +19,14 @@ enum { WAIT_MS = 5000 };
  * for it. *was_root says that become_root is to follow. */
 static enum status become_owner(const char *state, bool *was_root, struct error *err)
 {
-	struct stat facts;
+	uid_t owner;
+	gid_t group;
 
 	*was_root = false;
-	if (geteuid() != 0 || stat(state, &facts) || facts.st_uid == 0)
+	if (geteuid() != 0 || !house_owner(state, &owner, &group) || owner == 0)
 		return OK;
-	if (setegid(facts.st_gid) || seteuid(facts.st_uid)) {
-		(void)error_fail_errno(err, "cannot become the owner of %s (user %u)", state, (unsigned)facts.st_uid);
+	if (setegid(group) || seteuid(owner)) {
+		(void)error_fail_errno(err, "cannot become the owner of %s (user %u)", state, (unsigned)owner);
 		(void)!setegid(0);
 		return FAILED;
 	}

@@ -4,24 +4,34 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "authority/house.h"
+#include "base/file_trust.h"
 #include "command/asking.h"
 #include "command/options.h"
 #include "config/config_parse.h"
 #include "pki/crypto_start.h"
+#include "serve/house_user.h"
 #include "serve/preparation.h"
 #include "serve/role.h"
 #include "serve/settings.h"
 #include "serve/settings_keys.h"
 #include "serve/supervisor.h"
 
+static void config_as_said(const struct invocation *invocation, const char *said, char *out, unsigned size)
+{
+	const char *name = said ? said : "chatelaine.conf", *folder = said ? "" : invocation->state;
+	char here[2048] = "";
+
+	if ((said ? said : folder)[0] != '/' && !getcwd(here, sizeof here))
+		here[0] = 0;
+	snprintf(out, size, "%s%s%.2000s%s%s", here, here[0] ? "/" : "", folder, said ? "" : "/", name);
+}
+
 void config_path(const struct invocation *invocation, const char *said, char *out, unsigned size)
 {
 	char *whole;
 
-	if (said)
-		snprintf(out, size, "%s", said);
-	else
-		snprintf(out, size, "%s/chatelaine.conf", invocation->state);
+	config_as_said(invocation, said, out, size);
 	/* Absolute, because it is watched and named in messages from anywhere. */
 	whole = realpath(out, NULL);
 	if (whole)
@@ -39,6 +49,10 @@ int take_config(struct invocation *invocation, char *path)
 		return command_usage(invocation, "%s", err.text);
 	if (invocation->argc)
 		return command_usage(invocation, "\"%s\" is one word too many", invocation->argv[0]);
+	config_as_said(invocation, config, path, CONFIG_PATH_ROOM);
+	/* Links and all: what is looked at later is where they lead. */
+	if (access(path, F_OK) == 0 && file_trust(path, FILE_COMMANDS, &err) != OK)
+		return command_fail(invocation, &err);
 	config_path(invocation, config, path, CONFIG_PATH_ROOM);
 	if (access(path, F_OK)) {
 		(void)error_refuse(&err, "there is no %s; make a house with \"chatelaine init SITE --to URL\", or name "
@@ -51,8 +65,13 @@ int take_config(struct invocation *invocation, char *path)
 int command_serve(struct invocation *invocation)
 {
 	char path[CONFIG_PATH_ROOM];
-	int wrong = take_config(invocation, path);
+	struct sandbox_user owner;
+	int wrong;
 
+	if (house_user_find(HOUSE_USER_AUTHORITY, &owner) && house_mend(invocation->state, owner.uid))
+		fprintf(stderr, "chatelaine: %s and the configuration in it belong to root from now on, because root obeys it; "
+				"look through it once: it was the authority's until now\n", invocation->state);
+	wrong = take_config(invocation, path);
 	return wrong ? wrong : supervisor_run(path);
 }
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "base/file.h"
+#include "base/file_trust.h"
 #include "config/bundle.h"
 
 struct config_files {
@@ -47,7 +47,7 @@ static enum status remember(struct config_files *files, const char *path, struct
 	entry->name = span_of(files->paths[files->count]);
 	entry->kind = BUNDLE_FILE;
 	buffer_init(content, CONFIG_FILE_MOST);
-	if (file_load(path, content, &trouble) != OK) {
+	if (file_load_trusted(path, FILE_INFORMS, content, &trouble) != OK) {
 		buffer_wipe(content);
 		buffer_add_text(content, trouble.text);
 		entry->kind = BUNDLE_TROUBLE;

@@ -1,8 +1,9 @@
 #include "serve/house_user.h"
 
 #include <pwd.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "authority/house.h"
 
 enum { NOBODY = 65534 };
 
@@ -19,15 +20,15 @@ bool house_user_find(enum house_user which, struct sandbox_user *out)
 
 void house_user_choose(enum house_user which, const char *state, struct sandbox_user *out, bool *is_fallback)
 {
-	struct stat facts;
+	struct sandbox_user owner;
 
 	*is_fallback = false;
 	*out = (struct sandbox_user){getuid(), getgid()};
 	if (geteuid() != 0)
 		return;
 	/* The files' owner may be another than the user of today: whoever owns them can use them. */
-	if (which == HOUSE_USER_AUTHORITY && stat(state, &facts) == 0 && facts.st_uid != 0) {
-		*out = (struct sandbox_user){facts.st_uid, facts.st_gid};
+	if (which == HOUSE_USER_AUTHORITY && house_owner(state, &owner.uid, &owner.gid) && owner.uid != 0) {
+		*out = owner;
 		return;
 	}
 	if (which != HOUSE_USER_AUTHORITY && house_user_find(which, out))

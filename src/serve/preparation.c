@@ -253,11 +253,18 @@ int preparation_report(const char *config, bool sends_files)
 int check_role(int argc, char **argv)
 {
 	struct role_start start;
+	struct buffer weaker;
 	struct error err = {""};
 
 	if (role_start_parse(argc, argv, &start, &err) != OK || !start.word) {
 		fprintf(stderr, "chatelaine: %s\n", err.text);
 		return 2;
 	}
+	buffer_init(&weaker, 512);
+	if (sandbox_tie(start.supervisor, &err) != OK || sandbox_check(&weaker, &err) != OK) {
+		fprintf(stderr, "chatelaine: %s\n", err.text);
+		return 1;
+	}
+	buffer_release(&weaker); /* the other parts say it */
 	return preparation_report(start.word, true);
 }

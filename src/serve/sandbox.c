@@ -130,6 +130,14 @@ static const int gateway_calls[] = {
 	SCMP_SYS(getpeername),
 };
 
+static const int check_calls[] = {
+	SCMP_SYS(openat), SCMP_SYS(newfstatat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(access), SCMP_SYS(faccessat),
+	SCMP_SYS(faccessat2), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getdents64), SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64), SCMP_SYS(lseek), SCMP_SYS(ftruncate), SCMP_SYS(memfd_create), SCMP_SYS(statx), SCMP_SYS(getcwd),
+	SCMP_SYS(getppid), SCMP_SYS(getegid), SCMP_SYS(getgid), SCMP_SYS(sched_getaffinity), SCMP_SYS(prlimit64),
+	SCMP_SYS(uname), SCMP_SYS(umask), SCMP_SYS(statfs), SCMP_SYS(fstatfs), SCMP_SYS(eventfd2), SCMP_SYS(openat2),
+};
+
 static const int resolver_calls[] = {SCMP_SYS(connect), SCMP_SYS(getpeername)};
 
 static const int name_asker_calls[] = {
@@ -327,4 +335,27 @@ enum status sandbox_name_asker(struct buffer *weaker, struct error *err)
 		return status;
 	return restrict_calls(name_asker_calls, sizeof name_asker_calls / sizeof *name_asker_calls, REACH_NAMES, -1,
 			      weaker, err);
+}
+
+enum status sandbox_check(struct buffer *weaker, struct error *err)
+{
+	/* Of root's powers, the one to read any file: keys are for few eyes. */
+	const uint32_t reading = 1u << CAP_DAC_READ_SEARCH;
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct reads[_LINUX_CAPABILITY_U32S_3] = {{.effective = reading, .permitted = reading}};
+	int folder = open("/", O_PATH | O_CLOEXEC | O_DIRECTORY);
+	enum status status;
+
+	if (folder < 0)
+		return error_fail_errno(err, "cannot open /");
+	if (geteuid() == 0 && syscall(SYS_capset, &head, reads))
+		status = error_fail_errno(err, "cannot give up capabilities");
+	else if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		status = error_fail_errno(err, "cannot forbid new privileges");
+	else
+		status = restrict_files(&folder, 1, LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR, weaker, err);
+	close(folder);
+	if (status != OK)
+		return status;
+	return restrict_calls(check_calls, sizeof check_calls / sizeof *check_calls, REACH_NOTHING, -1, weaker, err);
 }

@@ -32,6 +32,9 @@ MUST_CHECK enum status sandbox_authority(const char *state, struct buffer *weake
 MUST_CHECK enum status sandbox_resolver(struct buffer *weaker, struct error *err);
 /* Its child that asks for names: reads /etc and where resolv.conf may lie, speaks to name servers, UDP and TCP. */
 MUST_CHECK enum status sandbox_name_asker(struct buffer *weaker, struct error *err);
+/* The check, before it reads a configuration: files are read and nothing else is done to them; no network, no new
+ * program. It stays the user that it is, because it reads keys. */
+MUST_CHECK enum status sandbox_check(struct buffer *weaker, struct error *err);
 /* End when the supervisor ends, leave no core with keys in it. For every role, after sandbox_drop. */
 MUST_CHECK enum status sandbox_tie(pid_t supervisor, struct error *err);
 

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/file_trust.h"
 #include "base/log.h"
 #include "config/bundle.h"
 #include "config/config_files.h"
@@ -237,7 +238,7 @@ enum status settings_load_all(const char *path, struct buffer *complaints, struc
 	if (!settings)
 		return error_fail(err, "no memory for the configuration");
 	snprintf(settings->name, sizeof settings->name, "%s", path);
-	TRY(file_load(path, &settings->text, err));
+	TRY(file_load_trusted(path, FILE_COMMANDS, &settings->text, err));
 	TRY(config_files_from_disk(&settings->files, err));
 	TRY(config_parse_all(&settings_rows, path, buffer_span(&settings->text), settings->files, &settings->house,
 			     complaints, err));

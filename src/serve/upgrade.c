@@ -265,11 +265,15 @@ int upgrade_role(int argc, char **argv)
 {
 	static struct handover handover;
 	struct role_start start;
+	struct buffer weaker;
 	struct error err = {""};
 	int outcome;
 
+	buffer_init(&weaker, 512);
+
 	if (role_start_parse(argc, argv, &start, &err) != OK || !start.word ||
-	    handover_read(FD_BUNDLE, start.supervisor, &handover, &err) != OK || crypto_start(&err) != OK) {
+	    handover_read(FD_BUNDLE, start.supervisor, &handover, &err) != OK || crypto_start(&err) != OK ||
+	    sandbox_tie(start.supervisor, &err) != OK || sandbox_check(&weaker, &err) != OK) {
 		fprintf(stderr, "chatelaine: %s\n", err.text);
 		return 2;
 	}
