@@ -277,6 +277,8 @@ enum status revocation_lists_parse(struct span bytes, struct certificate *const 
 		status = read_pem(lists, bytes, signers, signers_count, err);
 	else
 		status = read_der(lists, bytes, signers, signers_count, err);
+	/* OpenSSL may read a list and still leave a word about one of its extensions. */
+	pki_forget();
 	if (status == OK && lists->count == 0)
 		status = error_refuse(err, "there is no list of revoked certificates (X509 CRL) in it");
 	if (status == OK)
