@@ -46,6 +46,7 @@ struct door_house {
 	struct route_service services[2];
 	struct tls_peer peer; /* who the next handshake is with */
 	struct span der;      /* and what it shows */
+	const struct foreign_path *foreign; /* and what a foreign CA says of it */
 	struct connection *connection;
 	struct stream *stream;
 	struct exchange *held;
@@ -224,7 +225,7 @@ static void house_connect(uint8_t number, const char *server_name)
 
 	assert_int_equal(address_parse(SPAN("192.0.2.7:50000"), &birth.peer, &err), OK);
 	house.peer = (struct tls_peer){
-		.has_certificate = number > 0, .server_name = span_of(server_name), .der = house.der};
+		.has_certificate = number > 0, .server_name = span_of(server_name), .der = house.der, .foreign = house.foreign};
 	memset(house.peer.fingerprint, number, sizeof house.peer.fingerprint);
 	house.stream = birth.stream;
 	assert_int_equal(connection_new(&house.host, &birth, &house.connection, &err), OK);

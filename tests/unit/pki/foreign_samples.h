@@ -99,7 +99,7 @@ static void issued_free(struct issued *issued)
 }
 
 /* One name of a type, of any bytes. */
-static GENERAL_NAMES *names_of(int type, const void *bytes, int size)
+__attribute__((unused)) static GENERAL_NAMES *names_of(int type, const void *bytes, int size)
 {
 	GENERAL_NAMES *names = GENERAL_NAMES_new();
 	GENERAL_NAME *name = GENERAL_NAME_new();
