@@ -128,6 +128,13 @@ static void post(struct connection *connection)
 	loop_post(connection->host->loop, &connection->work);
 }
 
+bool connection_still_listens(const struct connection *connection)
+{
+	const struct stream *stream = connection->stream;
+
+	return !stream->ended && !stream->hung_up && stream->failure == STREAM_WELL;
+}
+
 void connection_tidy(struct connection *connection)
 {
 	connection->tidies = true;

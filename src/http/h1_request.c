@@ -386,6 +386,9 @@ static void on_end(struct h1 *h1)
 		return;
 	}
 	h1->keep = false;
+	/* Whoever hangs up comes back here. */
+	if (exchange && !is_answered && h1->input == INPUT_NEXT && connection_still_listens(connection))
+		return;
 	connection_close(connection, !exchange || is_answered ? ENDED_DONE : ENDED_CLIENT_GONE);
 }
 

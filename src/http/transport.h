@@ -88,6 +88,9 @@ enum status connection_write(struct connection *connection, const struct iovec *
 bool connection_may_read(const struct connection *connection);
 /* The same, or a last word is being said. */
 bool connection_may_write(const struct connection *connection);
+/* The client has said its end, but holds the connection: it has asked all it will, and waits for the answer
+ * (RFC 9112 section 9.6). By TLS alone: a FIN may as well come from one that is gone. */
+bool connection_still_listens(const struct connection *connection);
 void connection_flush(struct connection *connection);
 /* Post `tidy` for the end of this turn. */
 void connection_tidy(struct connection *connection);

@@ -455,6 +455,54 @@ static void a_client_that_goes_cancels_the_service_once(void **state)
 	house_close();
 }
 
+static void a_client_that_only_stops_speaking_gets_its_answer(void **state)
+{
+	(void)state;
+	struct head answer;
+
+	house_open(&holder);
+	house_connect();
+	house_say(requests[0]);
+	assert_non_null(house.held);
+	script_goodbye(house.stream);
+	script_ready(house.stream);
+	house_turn();
+	assert_int_equal(house.cancelled, 0);
+	exchange_answer_init(&answer, 200);
+	exchange_answer(house.held, &answer, false);
+	body_show(&house.held->down, SPAN("here"), true);
+	house_turn();
+	assert_non_null(strstr(house_heard(), "here"));
+	assert_int_equal(house.left_why, ENDED_DONE);
+	house_leave();
+
+	/* The same, but then it goes: nobody waits any more. */
+	house.cancelled = house.released = house.opened = 0;
+	house_connect();
+	house_say(requests[0]);
+	script_goodbye(house.stream);
+	script_ready(house.stream);
+	house_turn();
+	assert_int_equal(house.cancelled, 0);
+	script_end(house.stream);
+	script_ready(house.stream);
+	house_turn();
+	assert_int_equal(house.cancelled, 1);
+	assert_int_equal(house.left_why, ENDED_CLIENT_GONE);
+	house_leave();
+
+	/* Half a request is none. */
+	house.cancelled = house.released = house.opened = 0;
+	house_connect();
+	house_say("POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf");
+	script_goodbye(house.stream);
+	script_ready(house.stream);
+	house_turn();
+	assert_int_equal(house.cancelled, 1);
+	house_leave();
+	house_close();
+}
+
 static void an_answer_cut_short_is_never_passed_off_as_whole(void **state)
 {
 	(void)state;
@@ -695,6 +743,7 @@ int main(void)
 		cmocka_unit_test(an_early_answer_leaves_the_connection_in_order),
 		cmocka_unit_test(endless_chunks_behind_an_answer_are_not_read_for_ever),
 		cmocka_unit_test(a_client_that_goes_cancels_the_service_once),
+		cmocka_unit_test(a_client_that_only_stops_speaking_gets_its_answer),
 		cmocka_unit_test(an_answer_cut_short_is_never_passed_off_as_whole),
 		cmocka_unit_test(bytes_beyond_the_length_are_not_sent),
 		cmocka_unit_test(every_partial_write_gives_the_same_bytes),

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum step_kind { GIVE, PAUSE, END, CUT, GONE };
+enum step_kind { GIVE, PAUSE, END, GOODBYE, CUT, GONE };
 
 struct step {
 	struct step *next;
@@ -82,6 +82,14 @@ static enum status read_step(struct script *script, void *into, size_t room, siz
 		step->at = 1; /* seen: the next edge takes it away */
 		return AGAIN;
 	case END: /* stays: an end is told to whoever asks again */
+		script->stream.ended = true;
+		*got = 0;
+		return OK;
+	case GOODBYE: /* until something comes behind it */
+		if (step->next) {
+			drop_step(script);
+			return read_step(script, into, room, got);
+		}
 		*got = 0;
 		return OK;
 	case CUT:
@@ -283,6 +291,11 @@ void script_again(struct stream *stream)
 void script_end(struct stream *stream)
 {
 	add_step(stream, END, NULL, 0);
+}
+
+void script_goodbye(struct stream *stream)
+{
+	add_step(stream, GOODBYE, NULL, 0);
 }
 
 void script_cut(struct stream *stream)

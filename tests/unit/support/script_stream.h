@@ -33,6 +33,7 @@ void script_give_split(struct stream *stream, const void *bytes, size_t size, si
 /* AGAIN as often as asked; once that was seen, the next script_ready goes on behind it. */
 void script_again(struct stream *stream);
 void script_end(struct stream *stream);  /* the peer's clean end */
+void script_goodbye(struct stream *stream); /* the same by TLS alone: TCP stays open */
 void script_cut(struct stream *stream);  /* TLS's end without close_notify: REFUSED, STREAM_CUT */
 void script_gone(struct stream *stream); /* reset: reads REFUSED, and from then on writes too */
 
