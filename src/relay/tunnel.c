@@ -17,6 +17,7 @@
 enum { LAST_WORD_SIZE = 48, PROBE_AFTER = 120, PROBE_EVERY = 30, PROBES = 4 };
 #define BOUNDARY_TIME MILLISECONDS(100)
 #define HALF_CLOSED_TIME SECONDS(60)
+#define STALL_TIME SECONDS(600)
 
 struct tunnel {
 	struct relay *relay;
@@ -26,6 +27,8 @@ struct tunnel {
 	enum ending why;
 	bool is_ending;      /* nothing more but what leads to a boundary */
 	bool is_half_closed; /* the client's end has been passed on */
+	int64_t stalled_down, stalled_up; /* mono: since when bytes wait and none is taken; 0: none waits */
+	int64_t half_closed;              /* mono: since when; 0: it is not */
 	uint8_t last_word[LAST_WORD_SIZE];
 };
 
@@ -105,6 +108,44 @@ static void hear_end(struct tunnel *tunnel)
 	exchange_flush(tunnel->exchange);
 }
 
+/* -- time -- */
+
+static int64_t now_of(const struct tunnel *tunnel)
+{
+	return loop_now(tunnel->relay->worker->loop)->mono;
+}
+
+static int64_t due_of(const struct tunnel *tunnel)
+{
+	int64_t due = INT64_MAX;
+
+	if (tunnel->half_closed)
+		due = tunnel->half_closed + HALF_CLOSED_TIME;
+	if (tunnel->stalled_down && tunnel->stalled_down + STALL_TIME < due)
+		due = tunnel->stalled_down + STALL_TIME;
+	if (tunnel->stalled_up && tunnel->stalled_up + STALL_TIME < due)
+		due = tunnel->stalled_up + STALL_TIME;
+	return due;
+}
+
+/* A revocation has set the last one. */
+static void set_deadline(struct tunnel *tunnel)
+{
+	if (!tunnel->is_ending)
+		lease_deadline(tunnel->lease, due_of(tunnel));
+}
+
+/* Bytes wait, or wait no more: a quiet tunnel has all the time in the world, one that is stuck has not. */
+static void note_stall(struct tunnel *tunnel, int64_t *since, const struct body *body, bool has_moved)
+{
+	bool waits = body_waiting(body) > 0;
+
+	if (waits == (*since != 0) && !has_moved)
+		return;
+	*since = waits ? now_of(tunnel) : 0;
+	set_deadline(tunnel);
+}
+
 /* -- towards the client -- */
 
 /* False: the tunnel has ended. */
@@ -159,6 +200,8 @@ static void pump_down(struct tunnel *tunnel)
 	}
 	if (moved > 0)
 		exchange_flush(exchange);
+	if (tunnel->lease)
+		note_stall(tunnel, &tunnel->stalled_down, &exchange->down, false);
 }
 
 /* -- towards the upstream -- */
@@ -169,9 +212,9 @@ static void half_close(struct tunnel *tunnel)
 	struct lease *lease = tunnel->lease;
 
 	tunnel->is_half_closed = true;
+	tunnel->half_closed = now_of(tunnel);
 	stream_end_writing(lease->stream);
-	lease_deadline(lease,
-		       loop_now(tunnel->relay->worker->loop)->mono + HALF_CLOSED_TIME);
+	set_deadline(tunnel);
 }
 
 static void pump_up(struct tunnel *tunnel)
@@ -198,6 +241,7 @@ static void pump_up(struct tunnel *tunnel)
 			break;
 		}
 	}
+	note_stall(tunnel, &tunnel->stalled_up, up, moved > 0);
 	if (moved > 0 && stream_flush(tunnel->lease->stream) == REFUSED)
 		fail(tunnel, ENDED_FAR_SIDE);
 	else if (up->flow == FLOW_FAILED)
@@ -220,7 +264,10 @@ static void lease_late(struct lease *lease)
 {
 	struct tunnel *tunnel = lease->holder;
 
-	fail(tunnel, tunnel->is_ending ? tunnel->why : ENDED_LATE);
+	if (!tunnel->is_ending && now_of(tunnel) < due_of(tunnel))
+		set_deadline(tunnel);
+	else
+		fail(tunnel, tunnel->is_ending ? tunnel->why : ENDED_LATE);
 }
 
 static void on_up(struct exchange *exchange)
@@ -230,7 +277,10 @@ static void on_up(struct exchange *exchange)
 
 static void on_room(struct exchange *exchange)
 {
-	pump_down(exchange->service_state);
+	struct tunnel *tunnel = exchange->service_state;
+
+	tunnel->stalled_down = 0;
+	pump_down(tunnel);
 }
 
 static void cancel(struct exchange *exchange)

@@ -4,7 +4,7 @@
  * Made by relay/ when an upstream answers a true upgrade truly (RFC 6455
  * section 4.2.2); from then on the service of its exchange. Nothing is masked,
  * unmasked, split or joined. There is no idle limit; TCP keepalive finds dead
- * peers. At most one read of each direction is held while the other side is
+ * peers. A side that takes nothing of what waits for it for ten minutes ends it. At most one read of each direction is held while the other side is
  * slow, and nothing while both are idle.
  *
  * Client-ward the heads of frames are followed, so that a revocation can say

@@ -49,6 +49,67 @@ static void bytes_right_behind_the_heads_are_not_lost(void **state)
 	assert_string_equal(take(stage.upstream), "\x81\x85keeyearly");
 }
 
+/* Until the other side is full; how much it took. */
+static size_t pour(int fd)
+{
+	static char block[65536];
+	size_t poured = 0;
+	ssize_t n;
+
+	memset(block, 0, sizeof block);
+	block[0] = (char)0x82;
+	block[1] = 127; /* a frame that goes on for very long */
+	block[6] = 1;
+	for (;;) {
+		n = write(fd, block + (poured ? 100 : 0), sizeof block - 100);
+		if (n <= 0)
+			return poured;
+		poured += (size_t)n;
+		stage_turn();
+	}
+}
+
+static void a_client_that_takes_nothing_of_what_waits_has_ten_minutes(void **state)
+{
+	(void)state;
+	size_t size;
+
+	open_tunnel();
+	assert_true(pour(stage.upstream) > 65536);
+	stage_pass(SECONDS(590));
+	assert_int_equal(relay_figures(stage.relay).tunnels, 1);
+	/* A little is progress. */
+	(void)take_text(stage.client, &size, NULL);
+	assert_true(size > 0);
+	(void)pour(stage.upstream);
+	stage_pass(SECONDS(590));
+	assert_int_equal(relay_figures(stage.relay).tunnels, 1);
+	stage_pass(SECONDS(20));
+	assert_int_equal(relay_figures(stage.relay).tunnels, 0);
+	assert_true(is_ended(stage.upstream));
+	assert_nothing_held();
+}
+
+static void so_has_an_upstream(void **state)
+{
+	(void)state;
+	size_t size;
+	int i;
+
+	open_tunnel();
+	assert_true(pour(stage.client) > 65536);
+	stage_pass(SECONDS(590));
+	for (i = 0; i < 100; i++)
+		(void)take_text(stage.upstream, &size, NULL);
+	/* All is taken: silence costs nothing again. */
+	stage_pass(SECONDS(100000));
+	assert_int_equal(relay_figures(stage.relay).tunnels, 1);
+	(void)pour(stage.client);
+	stage_pass(SECONDS(610));
+	assert_int_equal(relay_figures(stage.relay).tunnels, 0);
+	assert_nothing_held();
+}
+
 static void a_101_with_a_wrong_accept_is_502(void **state)
 {
 	(void)state;
@@ -418,6 +479,8 @@ int main(void)
 		TEST(a_client_that_resets_takes_the_upstream_along),
 		TEST(a_tunnel_takes_no_requests_connection),
 		TEST(tunnels_have_a_ceiling),
+		TEST(a_client_that_takes_nothing_of_what_waits_has_ten_minutes),
+		TEST(so_has_an_upstream),
 		TEST(a_revocation_drops_what_waits_for_the_upstream),
 		TEST(a_revocation_closes_at_the_next_boundary_wherever_it_comes),
 		TEST(a_frame_that_does_not_end_has_100_ms),
