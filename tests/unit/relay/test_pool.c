@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "event/loop.h"
+#include "relay/dialler.h"
 #include "relay/pool.h"
 #include "relay/upstream.h"
 #include "stream/stream.h"
@@ -306,6 +307,146 @@ static void the_next_address_is_tried_and_remembered(void **state)
 	lease_return(s.askers[0].lease, false);
 }
 
+static void a_connection_to_an_address_that_is_gone_is_used_no_more(void **state)
+{
+	(void)state;
+	struct address here, there[2];
+	struct lease *lent = lease_of(&s.askers[0], LEASE_ANY);
+
+	assert_true(address_parse_ip(SPAN("127.0.0.1"), &here));
+	assert_true(address_parse_ip(SPAN("127.0.0.2"), &there[0]));
+	assert_true(address_parse_ip(SPAN("127.0.0.1"), &there[1]));
+	lease_return(lease_of(&s.askers[1], LEASE_ANY), true);
+	/* One more, in front: nothing is gone, and the one in use stays in use. */
+	assert_true(upstream_resolve(&s.upstream, there, 2));
+	pool_heed_addresses(s.pool);
+	assert_int_equal(pool_figures(s.pool).idle, 1);
+	assert_int_equal(s.upstream.next_address, 1);
+	/* The same in another order is nothing new. */
+	assert_false(upstream_resolve(&s.upstream, (struct address[]){there[1], there[0]}, 2));
+	assert_true(upstream_resolve(&s.upstream, there, 1));
+	pool_heed_addresses(s.pool);
+	assert_int_equal(pool_figures(s.pool).idle, 0);
+	/* The lent one ends what it does, and then itself. */
+	lease_return(lent, true);
+	assert_int_equal(pool_figures(s.pool).idle, 0);
+	assert_true(upstream_resolve(&s.upstream, &here, 1));
+	assert_false(upstream_resolve(&s.upstream, NULL, 0));
+	lease_return(lease_of(&s.askers[0], LEASE_ANY), true);
+	assert_int_equal(pool_figures(s.pool).idle, 1);
+}
+
+/* A dialler that is told by the test what to say. */
+static struct {
+	dial_fn *on_done;
+	void *arg;
+	unsigned starts, cancels;
+	char path[108];
+} helper;
+
+static enum status helper_start(void *arg, const struct address *to, int64_t deadline, dial_fn *on_done, void *done_arg,
+				void **ticket, struct error *err)
+{
+	(void)err;
+	assert_ptr_equal(arg, &helper);
+	assert_int_equal(deadline, now.mono + SECONDS(5));
+	helper.on_done = on_done;
+	helper.arg = done_arg;
+	helper.starts++;
+	snprintf(helper.path, sizeof helper.path, "%s", to->un.sun_path);
+	*ticket = &helper;
+	return OK;
+}
+
+static void helper_cancel(void *arg, void *ticket)
+{
+	assert_ptr_equal(arg, &helper);
+	assert_ptr_equal(ticket, &helper);
+	helper.cancels++;
+}
+
+static void a_unix_socket_is_connected_to_by_the_dialler_and_kept(void **state)
+{
+	(void)state;
+	const struct dialler dialler = {&helper, helper_start, helper_cancel};
+	struct upstream_limits limits = upstream_limits_default();
+	struct upstream upstream;
+	struct lease *lease;
+	int ends[2];
+
+	memset(&helper, 0, sizeof helper);
+	assert_int_equal(upstream_init(&upstream, SPAN("unix:/run/app.sock"), &limits, NULL), OK);
+	pool_free(s.pool);
+	assert_int_equal(pool_new(s.loop, &upstream, &dialler, &s.pool, NULL), OK);
+	assert_int_equal(ask_for(&s.askers[0], LEASE_ANY), AGAIN);
+	assert_string_equal(helper.path, "/run/app.sock");
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+	helper.on_done(helper.arg, OK, ends[0], NULL);
+	lease = s.askers[0].lease;
+	assert_non_null(lease);
+	lease_return(lease, true);
+	/* Kept: nobody is asked. */
+	assert_ptr_equal(lease_of(&s.askers[0], LEASE_ANY), lease);
+	assert_int_equal(helper.starts, 1);
+	assert_int_equal(ask_for(&s.askers[1], LEASE_ANY), AGAIN);
+	assert_int_equal(helper.starts, 2);
+	pool_forget(s.pool, &s.askers[1].wait);
+	lease_return(lease, false);
+	pool_free(s.pool);
+	assert_int_equal(helper.cancels, 1);
+	s.pool = NULL;
+	turn();
+	close(ends[1]);
+}
+
+static void a_unix_socket_whose_queue_is_full_is_tried_until_there_is_room(void **state)
+{
+	(void)state;
+	struct address address = {.un = {.sun_family = AF_UNIX}};
+	struct upstream_limits limits = upstream_limits_default();
+	struct upstream upstream;
+	char url[160];
+	int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), fillers[2], fd, i;
+
+	snprintf(address.un.sun_path, sizeof address.un.sun_path, "/tmp/chatelaine-test-%d.sock", (int)getpid());
+	snprintf(url, sizeof url, "unix:%s", address.un.sun_path);
+	unlink(address.un.sun_path);
+	assert_int_equal(bind(listening, &address.any, sizeof address.un), 0);
+	assert_int_equal(listen(listening, 0), 0);
+	for (i = 0; i < 2; i++) {
+		fillers[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)!connect(fillers[i], &address.any, sizeof address.un);
+	}
+	assert_int_equal(upstream_init(&upstream, span_of(url), &limits, NULL), OK);
+	pool_free(s.pool);
+	assert_int_equal(pool_new(s.loop, &upstream, NULL, &s.pool, NULL), OK);
+	assert_int_equal(ask_for(&s.askers[0], LEASE_ANY), AGAIN);
+	pass(SECONDS(1));
+	assert_int_equal(s.askers[0].called, 0);
+	while ((fd = accept(listening, NULL, NULL)) >= 0)
+		close(fd);
+	pass(MILLISECONDS(10));
+	assert_non_null(s.askers[0].lease);
+	lease_return(s.askers[0].lease, false);
+	/* And not for ever. */
+	for (i = 0; i < 2; i++) {
+		close(fillers[i]);
+		fillers[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)!connect(fillers[i], &address.any, sizeof address.un);
+	}
+	assert_int_equal(ask_for(&s.askers[0], LEASE_ANY), AGAIN);
+	pass(SECONDS(6));
+	assert_int_equal(s.askers[0].why, POOL_UNREACHABLE);
+	assert_int_equal(s.askers[0].called, 1);
+	pool_free(s.pool);
+	s.pool = NULL;
+	turn();
+	for (i = 0; i < 2; i++)
+		close(fillers[i]);
+	close(listening);
+	unlink(address.un.sun_path);
+}
+
 static void a_connection_that_does_not_come_about_has_five_seconds(void **state)
 {
 	(void)state;
@@ -450,6 +591,9 @@ int main(void)
 		TEST(the_queue_has_an_end_and_patience_too),
 		TEST(a_refused_connection_says_so),
 		TEST(the_next_address_is_tried_and_remembered),
+		TEST(a_connection_to_an_address_that_is_gone_is_used_no_more),
+		TEST(a_unix_socket_is_connected_to_by_the_dialler_and_kept),
+		TEST(a_unix_socket_whose_queue_is_full_is_tried_until_there_is_room),
 		TEST(a_connection_that_does_not_come_about_has_five_seconds),
 		TEST(a_probed_lease_is_alive),
 		TEST(a_fresh_lease_is_new_even_at_the_ceiling),
