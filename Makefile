@@ -143,6 +143,10 @@ install: all man
 	install -D -m 755 $(O)/chatelaine $(DESTDIR)$(PREFIX)/bin/chatelaine
 	install -D -m 644 $(O)/man/chatelaine.1 $(DESTDIR)$(PREFIX)/share/man/man1/chatelaine.1
 	install -D -m 644 $(O)/man/chatelaine.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/chatelaine.conf.5
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
+	sed 's,@PREFIX@,$(PREFIX),g' packaging/chatelaine.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/chatelaine.service
+	install -m 644 packaging/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/chatelaine.conf
+	install -m 644 packaging/tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/chatelaine.conf
 
 clean:
 	rm -rf $(BUILD)

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "event/service_notice.h"
 #include "serve/access_file.h"
 #include "serve/reload_report.h"
 #include "serve/supervisor_parts.h"
@@ -122,6 +123,8 @@ static void finish(struct supervisor *supervisor, enum reload_outcome outcome, c
 	if (outcome == RELOADED_REFUSED && reload->next.bundle >= 0)
 		supervisor_use_targets(supervisor, &supervisor->now);
 	log_outcome(&report);
+	service_notice("READY=1\nSTATUS=%u gateways serve%s", report.gateways,
+		       outcome == RELOADED_REFUSED ? "; the last reload was refused, see the log" : "");
 	tell_authority(supervisor, &report);
 	prepared_release(&reload->next);
 	reload->step = RELOAD_NONE;
@@ -439,6 +442,8 @@ static void begin(struct supervisor *supervisor)
 		reload->covers = reload->asked;
 	reload->asked = 0;
 	reload->step = RELOAD_READS;
+	if (supervisor->is_up)
+		service_notice("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)supervisor_now(supervisor));
 	if (preparation_start(&reload->preparation, supervisor->config, &err) == OK)
 		return;
 	log_say(LOG_ERROR, "files", "%s", err.text);

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "event/service_notice.h"
 #include "serve/access_file.h"
 #include "serve/listening.h"
 #include "serve/supervisor_parts.h"
@@ -67,6 +68,8 @@ void supervisor_stop(struct supervisor *supervisor, int outcome)
 		supervisor->stop_by = supervisor_now(supervisor) +
 				      SECONDS((int64_t)stop_seconds(supervisor) + STOP_SPARE_SECONDS);
 		preparation_stop(&supervisor->reload.preparation);
+		service_notice("STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld",
+			       (long long)(supervisor->stop_by - supervisor_now(supervisor)) + SECONDS(STOP_SPARE_SECONDS));
 	}
 	tell_to_stop(supervisor);
 	if (all_gone(supervisor))
@@ -192,6 +195,7 @@ void supervisor_say_ready(const struct supervisor *supervisor)
 	}
 	log_text("state", span_of(plan->state));
 	log_end();
+	service_notice("READY=1\nMAINPID=%d\nSTATUS=%u gateways serve", (int)getpid(), plan->workers);
 }
 
 /* Watching ------------------------------------------------------------------ */
@@ -251,6 +255,7 @@ static void on_second(struct timer *timer)
 	}
 	reload_look(supervisor);
 	upgrade_look(supervisor);
+	service_notice_alive();
 	if (supervisor->is_stopping && supervisor_now(supervisor) > supervisor->stop_by) {
 		for (i = 0; i < PARTS_MOST; i++)
 			if (supervisor->parts[i].child.pid)

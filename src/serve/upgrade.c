@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "event/service_notice.h"
 #include "pki/crypto_start.h"
 #include "serve/handover.h"
 #include "serve/preparation.h"
@@ -137,6 +138,7 @@ static void become(struct supervisor *supervisor, const char *why, struct error 
 
 	if (write_down(supervisor, why, &fd, err) != OK)
 		return;
+	service_notice("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)supervisor_now(supervisor));
 	resolver_post_kill(&supervisor->resolver); /* it is nobody's kin: the other one starts its own */
 	snprintf(number, sizeof number, "%d", fd);
 	setenv(HANDOVER_VARIABLE, number, 1);
@@ -404,6 +406,7 @@ static void be_back(struct supervisor *supervisor, const struct handover *from)
 	supervisor->upgrade.step = UPGRADE_NONE;
 	close(supervisor->upgrade.old_binary);
 	supervisor->upgrade.old_binary = -1;
+	service_notice("READY=1\nMAINPID=%d\nSTATUS=version " VERSION " goes on; see the log", (int)getpid());
 	supervisor_use_targets(supervisor, &supervisor->now);
 	watch_files(supervisor->watch, &supervisor->now.plan);
 }
@@ -488,6 +491,7 @@ bool upgrade_on_reloaded(struct supervisor *supervisor, bool is_good, const char
 	if (upgrade->plan >= 0)
 		close(upgrade->plan);
 	upgrade->old_binary = upgrade->plan = -1;
+	service_notice("MAINPID=%d\nSTATUS=version " VERSION " serves", (int)getpid());
 	log_say(LOG_INFO, "upgrade", "version " VERSION " serves; gateways of version %s drain", upgrade->version_before);
 	return true;
 }
