@@ -273,9 +273,6 @@ static void warn_of_lists(const char *name, const struct foreign_trust *trust, i
 void foreign_ca_warnings(const struct foreign_ca_options *options, const struct foreign_ca *ca, int64_t now,
 			 struct buffer *out)
 {
-	if (!options->crl.path)
-		buffer_printf(out, "foreign-ca \"%s\": it has no crl, so nothing that it revokes is refused before its "
-			      "certificate ends\n", options->name);
 	if (options->allow_file.path && !options->allow_file.bytes.at)
 		buffer_printf(out, "foreign-ca \"%s\": allow-file %s: %s; nobody of it enters\n", options->name,
 			      options->allow_file.path,

@@ -86,6 +86,13 @@ static void doubt_house(const struct house_settings *house, struct buffer *out)
 		buffer_add_text(out, "drain-time = 0s: every change that needs new gateways closes all WebSockets at once\n");
 }
 
+static void doubt_foreign(const struct foreign_ca_options *foreign, struct buffer *out)
+{
+	if (!foreign->crl.path)
+		buffer_printf(out, "foreign-ca \"%s\": without a crl nothing that it revokes is refused before its certificate "
+			      "ends\n", foreign->name);
+}
+
 void doubts_write(const struct settings *settings, struct buffer *out)
 {
 	const struct house_settings *house = settings_house(settings);
@@ -97,4 +104,6 @@ void doubts_write(const struct settings *settings, struct buffer *out)
 		doubt_key_file(&house->door.sites[i], out);
 		doubt_upstreams(house, &house->door.sites[i], out);
 	}
+	for (i = 0; i < house->door.foreign_count; i++)
+		doubt_foreign(&house->door.foreign[i], out);
 }

@@ -232,22 +232,23 @@ int preparation_report(const char *config, bool sends_files)
 	struct prepared prepared;
 	struct buffer said;
 	struct error err;
+	int code = 0;
 
 	buffer_init(&said, PREPARATION_SAYS_MOST);
 	if (read_and_prove(config, sends_files, &prepared, &said, &err) != OK) {
 		print_complaints(&said);
 		(void)send_bytes(PART_REPORT, buffer_span(&said));
-		return 1;
-	}
-	if (!sends_files)
-		return 0;
-	if (!send_bytes(PART_PLAN, span_make(&prepared.plan, sizeof prepared.plan)) ||
+		code = 1;
+	} else if (!sends_files) {
+		code = 0;
+	} else if (!send_bytes(PART_PLAN, span_make(&prepared.plan, sizeof prepared.plan)) ||
 	    !send_part(PART_BUNDLE, prepared.bundle) || !send_part(PART_TARGETS, prepared.targets) ||
 	    !send_bytes(PART_REPORT, buffer_span(&said))) {
 		fprintf(stderr, "chatelaine: cannot hand the configuration to the supervisor\n");
-		return 1;
+		code = 1;
 	}
-	return 0;
+	buffer_release(&said);
+	return code;
 }
 
 int check_role(int argc, char **argv)
