@@ -99,7 +99,7 @@ def test_each_part_holds_what_it_needs(house):
         assert held[2] == log
         if role == "gateway":
             assert files == set(), "no file"
-            assert memories == {"scoreboard", "session"}, "the roster is mapped, and its descriptor gone"
+            assert memories == {"scoreboard", "session", "meter"}, "the roster is mapped, and its descriptor gone"
             assert len(ports) == 1
         else:
             assert all(name.startswith(str(house.state.resolve()) + "/") for name in files), files

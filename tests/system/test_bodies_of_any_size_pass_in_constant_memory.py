@@ -107,7 +107,7 @@ def test_4_gb_up_and_down_in_constant_memory(make_house):
         assert json.loads(done.stdout) == {"bytes": size}
 
     def down(size):
-        done = house.curl(f"/download?bytes={size}", device, "-o", "/dev/null", "-w", "%{size_download}",
+        done = house.curl(f"/download?bytes={size}", device, "--http1.1", "-o", "/dev/null", "-w", "%{size_download}",
                           "--max-time", 240, check=True)
         assert int(done.stdout) == size
 

@@ -348,7 +348,7 @@ def test_mattermost_hears_who_it_is_on_every_path_and_its_phone_app_is_understoo
         assert emails == ["alice@example.com"] and request.one("X-SSL-Client-Cert").startswith("-----BEGIN%20CERTIFICATE-----")
         assert request.one("X-Forwarded-Proto") == "https" and request.one("X-Real-IP") == "127.0.0.1"
     # "Server requires client certificate" is what the app shows on a 401 from here.
-    done = place.house.curl("/api/v4/system/ping", None, "-i", check=True)
+    done = place.house.curl("/api/v4/system/ping", None, "-i", "--http1.1", check=True)
     head, body = done.stdout.replace("\r\n", "\n").split("\n\n", 1)
     assert head.startswith("HTTP/1.1 401 ") and "application/json" in head and json.loads(body)["code"] == "C01"
     done = place.house.curl("/api/v4/system/ping?time=1", None, "-o", "/dev/null", "-w", "%{http_code}")
