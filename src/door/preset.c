@@ -54,6 +54,7 @@ static const struct preset presets[] = {
 	 .dialects = DIALECT_CHATELAINE,
 	 .missing_status = 403,
 	 .extra_lines = "X-Nginx-Proxy: true\r\n",
+	 .api_prefix = "/api/",
 	 .note = "Rocket.Chat: its WebSockets are /websocket and /sockjs/; its phone apps probe "
 		 "/api/info first"},
 	{.name = "mattermost",
@@ -61,6 +62,7 @@ static const struct preset presets[] = {
 	 .dialects = DIALECT_CHATELAINE | DIALECT_MATTERMOST,
 	 .missing_status = 403,
 	 .extra_lines = "",
+	 .api_prefix = "/api/v4/",
 	 .json_path = "/api/v4/system/ping",
 	 .json_status = 401,
 	 .note = "Mattermost: the certificate and its subject on every path, /api/v4/websocket "

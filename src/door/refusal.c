@@ -400,15 +400,20 @@ static void add_json_text(struct buffer *out, const char *key, struct span value
 void refusal_write_json(struct buffer *out, const struct refusal_page *page)
 {
 	const struct refusal_row *row = refusal_row(page->why);
+	unsigned status;
 
 	if (!row)
 		return;
+	status = page->status ? page->status : row->status;
 	buffer_add_char(out, '{');
 	add_json_text(out, "code", span_of(row->code));
-	buffer_printf(out, ",\"status\":%u,", page->status ? page->status : row->status);
+	buffer_printf(out, ",\"status\":%u,\"status_code\":%u,", status, status);
 	add_json_text(out, "title", span_of(row->title));
 	buffer_add_char(out, ',');
+	/* The same, as Rocket.Chat's clients look for it and as Mattermost's do. */
 	add_json_text(out, "error", span_of(row->sentence));
+	buffer_add_char(out, ',');
+	add_json_text(out, "message", span_of(row->sentence));
 	buffer_add_char(out, ',');
 	add_json_text(out, "next", span_of(row->next));
 	buffer_add_char(out, ',');
@@ -456,7 +461,7 @@ static bool is_html(struct span type)
 }
 
 /* What is named counts before what a wildcard means; of equal weights the one that is named first. */
-bool refusal_wants_json(struct span accept)
+bool refusal_wants_json(struct span accept, bool otherwise)
 {
 	unsigned json = 0, html = 0, any = 0;
 	bool names_html = false, is_json_first = false;
@@ -480,6 +485,6 @@ bool refusal_wants_json(struct span accept)
 		}
 	}
 	if (!names_html)
-		return json > 0 && json >= any;
+		return json > 0 ? json >= any : otherwise;
 	return json > html || (json > 0 && json == html && is_json_first);
 }

@@ -84,11 +84,13 @@ struct refusal_page {
 	struct span request; /* the request's id; may be empty */
 	struct span url;     /* where to go instead; may be empty */
 };
-/* The body. HTML has the url, JSON: {"code","status","title","error","next","contact","request"}. */
+/* The body. HTML has the url, JSON: {"code","status","title","error","next","contact","request"}, with
+ * "error" as "message" and "status" as "status_code" again: applications' clients look there. */
 void refusal_write_html(struct buffer *out, const struct refusal_page *page);
 void refusal_write_json(struct buffer *out, const struct refusal_page *page);
-/* True when Accept names application/json (or a +json type) with no less weight than HTML, and not behind it. */
-bool refusal_wants_json(struct span accept);
+/* True when Accept names application/json (or a +json type) with no less weight than HTML, and not behind it; `otherwise`
+ * when it names neither. */
+bool refusal_wants_json(struct span accept, bool otherwise);
 
 /* Answer this exchange, which is a visit of the door, with the refusal's page: services call it for
  * 502, 503, 504. Nothing of an answer may have been sent yet. */

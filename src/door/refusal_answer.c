@@ -15,6 +15,14 @@ struct chosen {
 	bool is_json;
 };
 
+/* Programs ask there, and read JSON whether they said so or not. */
+static bool is_api(const struct visit *visit)
+{
+	const char *prefix = visit->site ? visit->site->preset->api_prefix : NULL;
+
+	return prefix && visit->exchange.target && span_starts(visit->exchange.target->path, prefix);
+}
+
 /* A site may answer 400 or 401 where no certificate came, and an application's own program may wait
  * for a certain status on a certain path. */
 static struct chosen choose(const struct visit *visit, enum refusal why)
@@ -24,7 +32,8 @@ static struct chosen choose(const struct visit *visit, enum refusal why)
 	const struct site *site = visit->site;
 
 	/* Nobody looks at the answer to a WebSocket that was not to be, but a program's log. */
-	chosen.is_json = request->is_websocket || refusal_wants_json(head_value(request, FIELD_ACCEPT));
+	chosen.is_json = request->is_websocket ||
+			 refusal_wants_json(head_value(request, FIELD_ACCEPT), is_api(visit));
 	if (!site || why != REFUSAL_NO_CERTIFICATE)
 		return chosen;
 	chosen.status = site->missing_status;

@@ -186,6 +186,7 @@ struct preset {
 	unsigned dialects;
 	uint16_t missing_status;
 	const char *extra_lines;  /* forwarding headers beyond the usual, with CRLF; "" for none */
+	const char *api_prefix;   /* of paths whose refusals are JSON unless HTML is asked for; NULL: none */
 	const char *json_path;    /* a path whose refusal is JSON with json_status; NULL: none */
 	uint16_t json_status;
 	bool needs_allow_file;    /* a site without one is refused */

@@ -128,28 +128,32 @@ static void json_is_json_and_says_the_same(void **state)
 static void accept_chooses_between_page_and_json(void **state)
 {
 	(void)state;
-	assert_true(refusal_wants_json(SPAN("application/json")));
-	assert_true(refusal_wants_json(SPAN("application/json, text/plain, */*")));
-	assert_true(refusal_wants_json(SPAN("Application/Problem+JSON;q=0.9")));
-	assert_false(refusal_wants_json(SPAN("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")));
-	assert_false(refusal_wants_json(SPAN("text/html, application/json")));
-	assert_false(refusal_wants_json(SPAN("*/*")));
-	assert_false(refusal_wants_json(SPAN("")));
-	assert_false(refusal_wants_json(SPAN(",,;,")));
+	assert_true(refusal_wants_json(SPAN("application/json"), false));
+	assert_true(refusal_wants_json(SPAN("application/json, text/plain, */*"), false));
+	assert_true(refusal_wants_json(SPAN("Application/Problem+JSON;q=0.9"), false));
+	assert_false(refusal_wants_json(SPAN("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"), false));
+	assert_false(refusal_wants_json(SPAN("text/html, application/json"), false));
+	assert_false(refusal_wants_json(SPAN("*/*"), false));
+	assert_false(refusal_wants_json(SPAN(""), false));
+	assert_false(refusal_wants_json(SPAN(",,;,"), false));
 	/* By weight, then by order; a wildcard is whatever was not named. */
-	assert_true(refusal_wants_json(SPAN("text/html;q=0.5, application/json;q=0.9")));
-	assert_true(refusal_wants_json(SPAN("text/html; q=0.899 , application/json ; q=0.9")));
-	assert_true(refusal_wants_json(SPAN("application/json, text/html")));
-	assert_true(refusal_wants_json(SPAN("text/html;q=0, application/json;q=0.001")));
-	assert_true(refusal_wants_json(SPAN("*/*;q=0.8, application/json")));
-	assert_true(refusal_wants_json(SPAN("*/*, application/vnd.api+json")));
-	assert_true(refusal_wants_json(SPAN("application/json;version=2;Q=1.000")));
-	assert_false(refusal_wants_json(SPAN("application/json;q=0.9, text/html")));
-	assert_false(refusal_wants_json(SPAN("application/json;q=0")));
-	assert_false(refusal_wants_json(SPAN("application/json;q=0.000, */*;q=0")));
-	assert_false(refusal_wants_json(SPAN("application/json;q=0.1, */*")));
-	assert_false(refusal_wants_json(SPAN("text/html;q=0.5, application/json;q=0.5")));
-	assert_false(refusal_wants_json(SPAN("image/png, application/jsonx, json")));
+	assert_true(refusal_wants_json(SPAN("text/html;q=0.5, application/json;q=0.9"), false));
+	assert_true(refusal_wants_json(SPAN("text/html; q=0.899 , application/json ; q=0.9"), false));
+	assert_true(refusal_wants_json(SPAN("application/json, text/html"), false));
+	assert_true(refusal_wants_json(SPAN("text/html;q=0, application/json;q=0.001"), false));
+	assert_true(refusal_wants_json(SPAN("*/*;q=0.8, application/json"), false));
+	assert_true(refusal_wants_json(SPAN("*/*, application/vnd.api+json"), false));
+	assert_true(refusal_wants_json(SPAN("application/json;version=2;Q=1.000"), false));
+	assert_false(refusal_wants_json(SPAN("application/json;q=0.9, text/html"), false));
+	assert_false(refusal_wants_json(SPAN("application/json;q=0"), false));
+	assert_false(refusal_wants_json(SPAN("application/json;q=0.000, */*;q=0"), false));
+	assert_false(refusal_wants_json(SPAN("application/json;q=0.1, */*"), false));
+	assert_false(refusal_wants_json(SPAN("text/html;q=0.5, application/json;q=0.5"), false));
+	assert_false(refusal_wants_json(SPAN("image/png, application/jsonx, json"), false));
+	/* Where programs ask, who names neither is a program. */
+	assert_true(refusal_wants_json(SPAN("*/*"), true));
+	assert_true(refusal_wants_json(SPAN(""), true));
+	assert_false(refusal_wants_json(SPAN("text/html,*/*;q=0.8"), true));
 }
 
 static void explain_tells_people_and_keepers(void **state)
