@@ -138,13 +138,13 @@ static const int check_calls[] = {
 	SCMP_SYS(uname), SCMP_SYS(umask), SCMP_SYS(statfs), SCMP_SYS(fstatfs), SCMP_SYS(eventfd2), SCMP_SYS(openat2),
 };
 
-static const int resolver_calls[] = {SCMP_SYS(connect), SCMP_SYS(getpeername)};
+static const int resolver_calls[] = {SCMP_SYS(connect), SCMP_SYS(getpeername), SCMP_SYS(pread64)};
 
 static const int name_asker_calls[] = {
 	SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
 	SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg), SCMP_SYS(openat), SCMP_SYS(newfstatat), SCMP_SYS(stat), SCMP_SYS(lstat),
 	SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
-	SCMP_SYS(pread64), SCMP_SYS(statx), SCMP_SYS(uname), SCMP_SYS(getppid),
+	SCMP_SYS(pread64), SCMP_SYS(lseek), SCMP_SYS(statx), SCMP_SYS(uname), SCMP_SYS(getppid),
 };
 
 static const int authority_calls[] = {

@@ -77,8 +77,7 @@ enum status targets_unpack(int fd, struct targets *out, struct error *err)
 {
 	uint32_t i;
 
-	/* pread is none of the resolver's calls. */
-	if (lseek(fd, 0, SEEK_SET) != 0 || read(fd, out, sizeof *out) != (ssize_t)sizeof *out || out->count > TARGETS_MOST)
+	if (pread(fd, out, sizeof *out, 0) != (ssize_t)sizeof *out || out->count > TARGETS_MOST)
 		return error_fail(err, "the names of upstreams did not come whole");
 	for (i = 0; i < out->count; i++)
 		out->at[i].text[TARGET_SIZE - 1] = '\0';
