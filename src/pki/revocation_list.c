@@ -30,9 +30,14 @@ struct list {
 };
 
 struct revocation_lists {
+	unsigned references;
+	uint8_t key[SHA256_SIZE];      /* of what they were read from */
+	struct revocation_lists *next; /* of those alive */
 	size_t count;
 	struct list at[REVOCATION_LISTS_MOST];
 };
+
+static struct revocation_lists *alive; /* a process has one thread */
 
 /* -- names of certificates -- */
 
@@ -265,14 +270,55 @@ static enum status read_pem(struct revocation_lists *lists, struct span text, st
 	return status == AGAIN ? OK : status;
 }
 
+static enum status make_key(struct span bytes, struct certificate *const *signers, size_t count,
+			    uint8_t out[static SHA256_SIZE], struct error *err)
+{
+	struct span *parts = calloc(count + 1, sizeof *parts);
+	size_t i;
+
+	if (!parts)
+		return error_fail(err, "no memory for lists of revoked certificates");
+	for (i = 0; i < count; i++)
+		parts[i] = span_make(certificate_facts(signers[i])->fingerprint, SHA256_SIZE);
+	/* All but the last have one size. */
+	parts[count] = bytes;
+	digest_sha256_parts(parts, count + 1, out);
+	free(parts);
+	return OK;
+}
+
+static struct revocation_lists *find_alive(const uint8_t key[static SHA256_SIZE])
+{
+	struct revocation_lists *lists;
+
+	for (lists = alive; lists; lists = lists->next)
+		if (memcmp(lists->key, key, SHA256_SIZE) == 0)
+			return lists;
+	return NULL;
+}
+
 enum status revocation_lists_parse(struct span bytes, struct certificate *const *signers, size_t signers_count,
 				   struct revocation_lists **out, struct error *err)
 {
-	struct revocation_lists *lists = calloc(1, sizeof *lists);
-	enum status status;
+	struct revocation_lists *lists;
+	uint8_t key[SHA256_SIZE];
+	enum status status = make_key(bytes, signers, signers_count, key, err);
 
+	if (status != OK)
+		return status;
+	lists = find_alive(key);
+	if (lists) {
+		lists->references++;
+		*out = lists;
+		return OK;
+	}
+	lists = calloc(1, sizeof *lists);
 	if (!lists)
 		return error_fail(err, "no memory for lists of revoked certificates");
+	lists->references = 1;
+	memcpy(lists->key, key, sizeof key);
+	lists->next = alive;
+	alive = lists;
 	if (pem_is(bytes))
 		status = read_pem(lists, bytes, signers, signers_count, err);
 	else
@@ -290,10 +336,14 @@ enum status revocation_lists_parse(struct span bytes, struct certificate *const 
 
 void revocation_lists_free(struct revocation_lists *lists)
 {
+	struct revocation_lists **link = &alive;
 	size_t i;
 
-	if (!lists)
+	if (!lists || --lists->references)
 		return;
+	while (*link != lists)
+		link = &(*link)->next;
+	*link = lists->next;
 	for (i = 0; i < lists->count; i++) {
 		free(lists->at[i].serials);
 		free(lists->at[i].issuer_text);

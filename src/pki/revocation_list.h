@@ -7,6 +7,10 @@
  * of serial numbers; asking is a search in it. What a list cannot say in full
  * (a delta, a list of another issuer's certificates) is refused when read.
  * A list that is too old goes on revoking what stands in it.
+ *
+ * Reading a long one takes a gateway's time (0.3 s for 200,000 numbers), and it
+ * is asked for anew whenever any file of the configuration changes: the same
+ * bytes with the same signers are the same object while somebody holds it.
  */
 #ifndef PKI_REVOCATION_LIST_H
 #define PKI_REVOCATION_LIST_H
@@ -44,7 +48,7 @@ struct revocation_list_facts {
 MUST_CHECK enum status revocation_lists_parse(struct span bytes, struct certificate *const *signers,
 					      size_t signers_count, struct revocation_lists **out,
 					      struct error *err);
-void revocation_lists_free(struct revocation_lists *lists); /* NULL is fine */
+void revocation_lists_free(struct revocation_lists *lists); /* gives one reference back; NULL is fine */
 
 size_t revocation_lists_count(const struct revocation_lists *lists);
 const struct revocation_list_facts *revocation_lists_facts(const struct revocation_lists *lists, size_t i);

@@ -133,18 +133,26 @@ bool preparation_reaped(struct preparation *preparation, pid_t pid, int exit_sta
 }
 
 /* The log has them at each look: the door is of no use while side doors are open. */
-static void warn_of(const struct settings *settings, const char *event,
-		    void (*tell)(const struct settings *settings, struct buffer *out))
+static void warn_of(const struct settings *settings, bool is_logged, struct buffer *said)
 {
-	struct buffer lines;
+	static const struct {
+		const char *event;
+		void (*tell)(const struct settings *settings, struct buffer *out);
+	} rows[] = {{"side-door", settings_side_doors}, {"foreign-ca", foreign_keys_warnings}};
 	struct span rest, line;
+	struct buffer lines;
+	size_t i;
 
-	buffer_init(&lines, PREPARATION_SAYS_MOST);
-	tell(settings, &lines);
-	rest = buffer_span(&lines);
-	while (span_cut(&rest, '\n', &line))
-		log_say(LOG_WARNING, event, "%.*s", SPAN_PRINT(line));
-	buffer_release(&lines);
+	for (i = 0; i < sizeof rows / sizeof *rows; i++) {
+		buffer_init(&lines, PREPARATION_SAYS_MOST);
+		rows[i].tell(settings, &lines);
+		rest = buffer_span(&lines);
+		while (is_logged && span_cut(&rest, '\n', &line))
+			log_say(LOG_WARNING, rows[i].event, "%.*s", SPAN_PRINT(line));
+		if (said)
+			buffer_add(said, buffer_span(&lines));
+		buffer_release(&lines);
+	}
 }
 
 static void tell_holes(const struct settings *settings)
@@ -180,16 +188,11 @@ static enum status read_and_prove(const char *config, bool is_logged, struct pre
 	TRY(targets_gather(settings, &targets, err));
 	out->plan.needs_resolver = targets.count > 0;
 	TRY(targets_pack(&targets, &out->targets, err));
-	if (is_logged) {
-		warn_of(settings, "side-door", settings_side_doors);
-		warn_of(settings, "foreign-ca", foreign_keys_warnings);
+	warn_of(settings, is_logged, said);
+	if (is_logged)
 		tell_holes(settings);
-	}
-	if (said) {
-		settings_side_doors(settings, said);
-		foreign_keys_warnings(settings, said);
+	if (said)
 		doubts_write(settings, said);
-	}
 done:
 	settings_free(settings);
 	if (status != OK && said && said->size == 0)

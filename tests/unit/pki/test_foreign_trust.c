@@ -708,6 +708,35 @@ static void who_wants_lists_in_date_gets_them_or_nobody_in(void **state)
 	assert_refused(given, "needs a crl");
 }
 
+static void the_same_lists_are_read_once_while_somebody_holds_them(void **state)
+{
+	struct list_wish wish = {.issuer = &world.between, .revoked = {world.alice.x}};
+	struct foreign_trust_options given;
+	struct foreign_trust *again, *other;
+	const struct revocation_lists *lists;
+	struct error err;
+
+	(void)state;
+	put_list(&world.lists, &wish, false);
+	open_trust(FOREIGN_EMAIL);
+	lists = foreign_trust_lists(world.trust);
+	given = options(FOREIGN_CN);
+	assert_int_equal(foreign_trust_new(&given, &again, &err), OK);
+	assert_ptr_equal(foreign_trust_lists(again), lists);
+	foreign_trust_free(world.trust);
+	world.trust = again;
+	assert_int_equal(verify(world.alice.x), FOREIGN_REVOKED);
+	/* Other bytes, or other signers, are others. */
+	put_list(&world.lists, &wish, false);
+	given = options(FOREIGN_CN);
+	assert_int_equal(foreign_trust_new(&given, &other, &err), OK);
+	assert_ptr_not_equal(foreign_trust_lists(other), lists);
+	foreign_trust_free(other);
+	given = options(FOREIGN_CN);
+	given.intermediates = (struct span){NULL, 0};
+	assert_refused(given, "add its certificate to intermediates");
+}
+
 static void a_list_that_cannot_be_believed_is_refused(void **state)
 {
 	struct list_wish delta = {.issuer = &world.between, .is_delta = true};
@@ -781,6 +810,7 @@ int main(void)
 		TEST(a_later_list_is_heeded_by_a_path_of_before),
 		TEST(a_list_that_is_too_old_still_revokes_and_locks_nobody_out),
 		TEST(who_wants_lists_in_date_gets_them_or_nobody_in),
+		TEST(the_same_lists_are_read_once_while_somebody_holds_them),
 		TEST(a_list_that_cannot_be_believed_is_refused),
 	};
 
