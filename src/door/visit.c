@@ -103,18 +103,19 @@ static void add_line(struct buffer *out, struct span name, struct span value)
 	buffer_add_text(out, "\r\n");
 }
 
-/* What a trusted proxy said, one field behind the other. Empty when it is too long to be true. */
-static struct span gather_forwarded_for(const struct head *request, char *room, size_t size)
+/* What a trusted proxy said, one field behind the other. False, and empty: it is too long to be true. */
+static bool gather_forwarded_for(const struct head *request, char *room, size_t size, struct span *out)
 {
 	size_t used = 0, i;
 
+	*out = (struct span){"", 0};
 	for (i = 0; i < request->field_count; i++) {
 		const struct field *field = &request->fields[i];
 
 		if (field->known != FIELD_X_FORWARDED_FOR || field->value.size == 0)
 			continue;
 		if (field->value.size + 2 > size - used)
-			return (struct span){"", 0};
+			return false;
 		if (used > 0) {
 			memcpy(room + used, ", ", 2);
 			used += 2;
@@ -122,7 +123,8 @@ static struct span gather_forwarded_for(const struct head *request, char *room, 
 		memcpy(room + used, field->value.at, field->value.size);
 		used += field->value.size;
 	}
-	return span_make(room, used);
+	*out = span_make(room, used);
+	return true;
 }
 
 static bool cut_last(struct span *list, struct span *element)
@@ -143,10 +145,10 @@ static __attribute__((noinline)) bool client_by_proxy(const struct visit *visit,
 {
 	const struct head *request = visit->exchange.request;
 	char room[CLIENT_ROOM];
-	struct span list = gather_forwarded_for(request, room, sizeof room), element;
+	struct span list, element;
 	struct address address = *connection_peer(connection_of_guest(visit->guest));
 
-	if (list.size == 0 && head_value(request, FIELD_X_FORWARDED_FOR).size > 0)
+	if (!gather_forwarded_for(request, room, sizeof room, &list))
 		return false;
 	while (cut_last(&list, &element)) {
 		if (!address_parse_ip(element, &address))
@@ -187,11 +189,12 @@ static struct span real_ip(const struct routes *routes, struct span list, struct
 
 struct span visit_client(const struct visit *visit, char *room)
 {
-	struct span peer = span_of(visit->guest->ip);
+	struct span peer = span_of(visit->guest->ip), list;
 
 	if (!visit->guest->is_trusted_proxy)
 		return peer;
-	return real_ip(visit->routes, gather_forwarded_for(visit->exchange.request, room, CLIENT_ROOM), peer);
+	(void)gather_forwarded_for(visit->exchange.request, room, CLIENT_ROOM, &list);
+	return real_ip(visit->routes, list, peer);
 }
 
 static void add_client(struct visit *visit, struct buffer *out)
@@ -204,7 +207,7 @@ static void add_client(struct visit *visit, struct buffer *out)
 		add_line(out, SPAN("X-Forwarded-For"), peer);
 		return;
 	}
-	list = gather_forwarded_for(visit->exchange.request, room, sizeof room);
+	(void)gather_forwarded_for(visit->exchange.request, room, sizeof room, &list);
 	add_line(out, SPAN("X-Real-IP"), real_ip(visit->routes, list, peer));
 	buffer_add_text(out, "X-Forwarded-For: ");
 	if (list.size > 0) {

@@ -478,6 +478,28 @@ static void a_trusted_proxy_is_believed_and_added_to(void **state)
 	house_close();
 }
 
+/* An empty field in front must not make the rest of them vanish: the proxy is inside, its client is not. */
+static void a_list_of_addresses_that_is_too_long_is_nobodys_address(void **state)
+{
+	static char *inside[] = {(char *)"192.0.2.0/24"};
+	static char request[8192], list[5001];
+
+	(void)state;
+	house_begin();
+	house.options.trusted_proxies = (struct value_texts){proxies, 1};
+	house.sites[0].no_certificate = NO_CERTIFICATE_ALLOW;
+	house.sites[0].allow_from = (struct value_texts){inside, 1};
+	house_open();
+	house_connect(0, "chat.example.com");
+	assert_says(house_say("GET / HTTP/1.1\r\nHost: chat.example.com\r\nX-Forwarded-For: 192.0.2.77\r\n\r\n"), "HTTP/1.1 200");
+	memset(list, '1', sizeof list - 1);
+	snprintf(request, sizeof request,
+		 "GET / HTTP/1.1\r\nHost: chat.example.com\r\nX-Forwarded-For:\r\nX-Forwarded-For: %s, 203.0.113.9\r\n\r\n", list);
+	assert_says(house_say(request), "HTTP/1.1 403");
+	house_leave();
+	house_close();
+}
+
 static void open_sites(void)
 {
 	house_begin();
@@ -824,6 +846,7 @@ int main(void)
 		cmocka_unit_test(forged_headers_do_not_come_through_in_any_spelling),
 		cmocka_unit_test(forged_headers_of_a_websocket_do_not_come_through),
 		cmocka_unit_test(a_trusted_proxy_is_believed_and_added_to),
+		cmocka_unit_test(a_list_of_addresses_that_is_too_long_is_nobodys_address),
 		cmocka_unit_test(host_and_server_name_must_agree_or_have_equal_rules),
 		cmocka_unit_test(an_unknown_host_sees_no_sites_content),
 		cmocka_unit_test(without_a_server_name_the_strictest_rules_hold),
