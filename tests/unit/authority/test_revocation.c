@@ -47,12 +47,14 @@ struct stage {
 
 static struct stage stage;
 static int64_t skipped;
+static bool stands_still; /* the machine is as slow as it likes: no deadline comes nearer */
 
 static struct clock_time skipping_clock(void)
 {
-	struct timespec now;
+	static struct timespec now;
 
-	timespec_get(&now, TIME_UTC);
+	if (!stands_still)
+		timespec_get(&now, TIME_UTC);
 	return (struct clock_time){now.tv_sec * 1000000 + now.tv_nsec / 1000 + skipped,
 				   now.tv_sec * 1000000 + now.tv_nsec / 1000 + skipped};
 }
@@ -187,10 +189,11 @@ static void say(const char *name, const char *words)
 static void wait_for_answers(unsigned count)
 {
 	int64_t until = clock_read().mono + SECONDS(20);
+	unsigned turns = 0;
 
 	while (stage.answers < count) {
 		loop_turn(stage.loop, 10);
-		if (clock_read().mono > until)
+		if (clock_read().mono > until || ++turns > 100000)
 			fail_msg("only %u of %u answers came", stage.answers, count);
 	}
 }
@@ -247,6 +250,7 @@ static void open_stage(void)
 
 	stage = (struct stage){.kill_works = true};
 	skipped = 0;
+	stands_still = false;
 	clock_set_source(skipping_clock);
 	FINE(loop_new(&stage.loop, &err));
 	FINE(authority_open(&options, &stage.authority, &err));
@@ -459,6 +463,7 @@ static void many_removed_at_once_end_no_gateway(void **unused)
 		}
 	}
 	before = stage.answers;
+	stands_still = true;
 	for (i = 0; i < 3; i++) {
 		char words[64];
 
