@@ -69,6 +69,7 @@ struct h2_stream {
 	bool is_tunnel;
 	bool has_ended;             /* the client's side: END_STREAM has come */
 	bool is_cancelled;          /* the client's RST_STREAM has come */
+	bool is_counted;            /* as one that the client made us reset */
 	bool is_reset;              /* ours is on its way: `why` holds */
 	bool is_deferred;           /* nghttp2 waits to be told of bytes */
 	bool is_discarding;         /* what still comes of the request nobody wants */

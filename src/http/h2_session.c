@@ -226,10 +226,14 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
 /* An error that is a stream's own; nghttp2 resets it. */
 static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error, void *user_data)
 {
+	struct h2_stream *stream = frame->hd.stream_id ? h2_find(user_data, frame->hd.stream_id) : NULL;
+
 	(void)session;
 	(void)error;
-	if (frame->hd.stream_id != 0)
+	if (frame->hd.stream_id != 0 && (!stream || !stream->is_counted))
 		h2_count_reset(user_data);
+	if (stream)
+		stream->is_counted = true;
 	return 0;
 }
 

@@ -11,12 +11,22 @@ enum { SCANS = 8 /* within idle_time */ };
 
 /* -- ends of streams -- */
 
+/* Whoever says RST_STREAM: it was the client's doing. */
+static void count_fault(struct h2_stream *stream)
+{
+	if (!stream->is_counted)
+		h2_count_reset(stream->h2);
+	stream->is_counted = true;
+}
+
 void h2_reset(struct h2_stream *stream, uint32_t code, enum ending why)
 {
 	if (stream->is_reset || stream->step == STREAM_CLOSED)
 		return;
 	stream->is_reset = true;
 	stream->why = why;
+	if (why == ENDED_CLIENT_BAD)
+		count_fault(stream);
 	(void)nghttp2_submit_rst_stream(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, code);
 	connection_tidy(stream->h2->base.connection);
 }
@@ -29,6 +39,9 @@ void h2_stream_closed(struct h2_stream *stream)
 		stream->why = ENDED_DONE;
 	else if (!stream->is_reset)
 		stream->why = stream->is_cancelled ? ENDED_CLIENT_GONE : ENDED_CLIENT_BAD;
+	/* By nghttp2: of a body that is not as long as it was to be it tells nobody else. */
+	if (stream->why == ENDED_CLIENT_BAD)
+		count_fault(stream);
 	stream->step = STREAM_CLOSED;
 	list_remove(&stream->in_list);
 	list_add_last(&stream->h2->over, &stream->in_list);

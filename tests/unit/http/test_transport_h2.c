@@ -1008,6 +1008,55 @@ static void resets_that_we_are_made_to_send_count_too(void **state)
 	peer_leave();
 }
 
+/* By a body that is not what its head announced: nghttp2 resets, and tells nobody. */
+static void bodies_against_their_length_count_as_resets_too(void **state)
+{
+	static const char *const lengths[] = {"1", "9"};
+	unsigned round, i;
+
+	(void)state;
+	house.service = &many;
+	for (i = 0; i < 2; i++) {
+		peer_connect();
+		for (round = 0; round < 240 && house.closed == 0; round++) {
+			held_count = 0;
+			peer.upload = SPAN("four");
+			peer.upload_ends = true;
+			(void)PEER_ASK(true, PEER_HEAD("POST", "/"), "content-length", lengths[i]);
+			peer_talk();
+		}
+		assert_true(round <= house.host.limits.h2_resets + 1);
+		assert_int_equal(peer.goaway_code, NGHTTP2_ENHANCE_YOUR_CALM);
+		peer_leave();
+	}
+}
+
+static void trailers_that_are_too_much_count_as_resets_too(void **state)
+{
+	static uint8_t value[5000];
+	unsigned round;
+
+	(void)state;
+	memset(value, 'x', sizeof value);
+	house.service = &many;
+	peer_connect();
+	for (round = 0; round < 240 && house.closed == 0; round++) {
+		nghttp2_nv trailer = {(uint8_t *)(uintptr_t) "x-a", value, 3, sizeof value, NGHTTP2_NV_FLAG_NONE};
+		int32_t id;
+
+		held_count = 0;
+		peer.upload = SPAN("four");
+		peer.upload_ends = false;
+		id = PEER_ASK(true, PEER_HEAD("POST", "/"));
+		peer_talk();
+		assert_int_equal(nghttp2_submit_trailer(peer.session, id, &trailer, 1), 0);
+		peer_talk();
+	}
+	assert_true(round <= house.host.limits.h2_resets + 1);
+	assert_int_equal(peer.goaway_code, NGHTTP2_ENHANCE_YOUR_CALM);
+	peer_leave();
+}
+
 static void continuations_have_an_end(void **state)
 {
 	struct buffer bytes;
@@ -1238,6 +1287,8 @@ int main(void)
 		CLAIM(as_many_over_some_seconds_are_no_flood),
 		CLAIM(a_rapid_reset_ends_the_connection_and_few_reach_the_door),
 		CLAIM(resets_that_we_are_made_to_send_count_too),
+		CLAIM(bodies_against_their_length_count_as_resets_too),
+		CLAIM(trailers_that_are_too_much_count_as_resets_too),
 		CLAIM(continuations_have_an_end),
 		CLAIM(more_streams_than_allowed_are_refused),
 		CLAIM(a_head_that_never_ends_is_not_waited_for),
