@@ -169,9 +169,11 @@ static void let_go(struct visit *visit)
 	visit->is_counted_open = visit->is_strangers = false;
 }
 
+/* Alone on its connection, whose ceiling counts it; beside others (HTTP/2) there may be a hundred of them. */
 void ceiling_tunnel(struct visit *visit)
 {
-	let_go(visit);
+	if (visit->guest->open_visits <= 1)
+		let_go(visit);
 }
 
 void ceiling_left(struct visit *visit)

@@ -28,7 +28,7 @@ bool ceiling_meet(struct connection *connection);
 void ceiling_settle(struct guest *guest);
 /* The room LIMIT: NONE, or why this request is refused. */
 enum refusal ceiling_enter(struct visit *visit);
-/* It is a tunnel from now on: a connection like others. */
+/* It is a tunnel from now on: alone on its connection it counts as that and no more. */
 void ceiling_tunnel(struct visit *visit);
 void ceiling_left(struct visit *visit);
 /* http_host.on_closed. */

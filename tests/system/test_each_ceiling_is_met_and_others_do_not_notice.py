@@ -8,6 +8,7 @@ import ssl
 import threading
 
 import pytest
+from h2_client import EXTENDED, Client, websocket
 from house import read_answer, wait_for
 from upstream import Upstream
 
@@ -122,6 +123,20 @@ def test_connections_at_once(make_busy, kept):
     for pid in house.parts("gateway"):
         os.kill(pid, signal.SIGKILL)
     wait_for(lambda: is_let_in(house), "nobody is counted any more")
+
+
+def test_websockets_beside_each_other_on_one_connection_are_open_requests(make_house):
+    house = make_house(config="")
+    house.init(house.example())
+    house.set("device-open-requests", '"3"')
+    house.serve()
+    client = Client(house, house.device())
+    client.until(lambda: EXTENDED in client.settings)
+    live = [websocket(client, "/live") for _ in range(8)]
+    assert [one.status for one in live] == [200] * 4 + [429] * 4, "the first is the connection's own"
+    client.h2.reset_stream(live[1].id)
+    client.flush()
+    wait_for(lambda: websocket(client, "/live").status == 200, "one went, another may come")
 
 
 def test_handshakes_a_second(make_busy):
