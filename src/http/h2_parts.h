@@ -9,10 +9,12 @@
  * exchange from the end of its head on, and goes, with its exchange, in `tidy` after nghttp2 has closed
  * it. Nothing is freed inside a callback.
  *
- * What comes is read into the worker's buffer and shown from there; what is not taken at once moves to
- * the body's spill of H2_SPILL bytes, which is as much as the stream's window lets the client send. A
- * stream's credit goes back when its bytes are consumed, the connection's at once, while less than
- * H2_HELD_MOST bytes lie in spills. What goes is gathered in the worker's buffer, a record at a time; what
+ * What comes is read into the worker's buffer and shown from there, what one read has of a stream in one
+ * piece; what is not taken at once moves to the body's spill of H2_SPILL bytes, which is as much as the
+ * stream's window lets the client send. A large upload that is taken as it comes gets a window and a spill
+ * of H2_WIDE bytes, for which there is a count of each connection and of the worker. A stream's credit
+ * goes back when its bytes are consumed, by half a window; the connection's at once, while less than
+ * H2_HELD_MOST bytes lie in spills: wide ones count as narrow ones there, being counted themselves. What goes is gathered in the worker's buffer, a record at a time; what
  * the stream does not take waits in `rest`, and nothing more is produced until it is gone.
  */
 #ifndef HTTP_H2_PARTS_H
@@ -26,7 +28,10 @@
 
 enum {
 	H2_SPILL = 65536,
-	H2_CONNECTION_WINDOW = 1 << 20,
+	H2_WIDE = 1 << 20,
+	H2_WIDE_MOST = 4,            /* streams of a connection */
+	H2_WIDE_AFTER = H2_SPILL / 2, /* of a request that tells its length; of others H2_WIDE */
+	H2_CONNECTION_WINDOW = 2 << 20,
 	H2_HELD_MOST = 1 << 20,
 	H2_RECORD = 16384,           /* written in steps of this */
 	H2_PAYLOAD_MOST = 16384 - 9, /* of a DATA frame: with its head it fills a record */
@@ -72,6 +77,7 @@ struct h2_stream {
 	bool is_counted;            /* as one that the client made us reset */
 	bool is_reset;              /* ours is on its way: `why` holds */
 	bool is_deferred;           /* nghttp2 waits to be told of bytes */
+	bool is_wide;               /* window and spill are of H2_WIDE; one of h2.wide and host->wide_streams */
 	bool is_discarding;         /* what still comes of the request nobody wants */
 	bool owes_continue;
 	bool waits;                 /* on the client, when last scanned */
@@ -116,6 +122,9 @@ struct h2 {
 	uint32_t budget;        /* bytes that this turn may still produce */
 	uint32_t read_size;
 	uint32_t data_left;     /* of the DATA frame that is being read */
+	struct h2_stream *coming; /* whose bytes `come` are, of the read that is being digested; NULL: nobody's */
+	struct span come;         /* in host->receive */
+	unsigned wide;            /* streams */
 	uint32_t fault;         /* an NGHTTP2_ error code: the connection ends with it; 0: none */
 	const char *fault_text;
 	int64_t idle_since, scan_at, notice_until, wrote_at;
@@ -173,13 +182,18 @@ void h2_forget_pseudo(struct h2 *h2);
 
 /* -- h2_up.c -- */
 void h2_up_start(struct h2_stream *stream);
+/* They lie in host->receive. Shown by h2_up_show, or at once if they are the `last`. */
 void h2_up_bytes(struct h2_stream *stream, struct span bytes, bool last);
+/* What has come is shown: before anything else is made of the stream, and at the end of each read. */
+void h2_up_show(struct h2 *h2);
 void h2_up_end(struct h2_stream *stream);
 void h2_up_trailer(struct h2_stream *stream, struct span name, struct span value);
 void h2_up_discard(struct h2_stream *stream);
 /* Gives back what was consumed: to the stream's window, to the connection's. */
 void h2_credit(struct h2_stream *stream);
 void h2_credit_connection(struct h2 *h2);
+/* Its window is no longer wide, or no matter. */
+void h2_up_narrow(struct h2_stream *stream);
 /* The raw stream of a tunnel, with what came early. */
 void h2_up_tunnel(struct h2_stream *stream);
 

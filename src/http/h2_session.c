@@ -42,6 +42,7 @@ void h2_stream_free(struct h2_stream *stream)
 	struct http_host *host = stream->h2->base.host;
 
 	stream->h2->held -= stream->held;
+	h2_up_narrow(stream);
 	list_remove(&stream->in_list);
 	list_remove(&stream->in_streams);
 	slab_give(&host->heads, stream->block);
@@ -173,6 +174,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 		take_headers(h2, frame);
 		break;
 	case NGHTTP2_DATA:
+		if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+			h2_up_show(h2);
 		stream = h2_find(h2, frame->hd.stream_id);
 		if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM && stream && stream->exchange &&
 		    !stream->has_ended)
@@ -199,6 +202,8 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head
 	struct h2 *h2 = user_data;
 
 	(void)session;
+	if (h2->coming && (head->type != NGHTTP2_DATA || head->stream_id != h2->coming->id))
+		h2_up_show(h2);
 	if (head->type == NGHTTP2_DATA)
 		h2->data_left = head->flags & NGHTTP2_FLAG_PADDED ? UINT32_MAX : (uint32_t)head->length;
 	return 0;
@@ -353,9 +358,10 @@ static void digest(struct h2 *h2, struct span bytes)
 	h2->is_inside = true;
 	(void)h2_scan_frames(h2, bytes, &allowed);
 	used = nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.at, allowed);
-	h2->is_inside = false;
 	if (used < 0)
 		fail(h2, used);
+	h2_up_show(h2);
+	h2->is_inside = false;
 	while (!list_is_empty(&h2->fresh)) {
 		struct h2_stream *stream = OWNER_OF(list_first(&h2->fresh), struct h2_stream, in_list);
 
@@ -383,7 +389,9 @@ static void fit_read(struct h2 *h2, size_t got)
 {
 	size_t most = h2->base.host->limits.bulk_bytes;
 
-	if (got < h2->read_size)
+	if (h2->wide > 0)
+		h2->read_size = (uint32_t)most;
+	else if (got < h2->read_size)
 		h2->read_size = H2_RECORD;
 	else if (h2->read_size < most)
 		h2->read_size *= 2;

@@ -10,7 +10,7 @@
 #include "http/exchange.h"
 #include "http/h2_parts.h"
 
-enum { SLABS_KEPT = 128, BULK_KEPT = 4 };
+enum { SLABS_KEPT = 128, BULK_KEPT = 4, WIDE_KEPT = 2, WIDE_SHARE = 256 /* of memory_slabs */ };
 
 void http_limits_default(struct http_limits *limits)
 {
@@ -77,6 +77,7 @@ enum status http_host_init(struct http_host *host, struct error *err)
 	slabs_init(&host->bulk, limits->bulk_bytes, slabs / 8 + 1, BULK_KEPT);
 	slabs_init(&host->streams, sizeof(struct h2_stream), slabs, SLABS_KEPT);
 	slabs_init(&host->windows, H2_SPILL, slabs / 4 + 1, BULK_KEPT);
+	slabs_init(&host->wide, H2_WIDE, slabs / WIDE_SHARE + 1, WIDE_KEPT);
 	slabs_init(&host->rests, H2_REST_MOST, slabs / 4 + 1, BULK_KEPT);
 	list_init(&host->live);
 	crowd_init(&host->crowd);
@@ -101,6 +102,7 @@ void http_host_release(struct http_host *host)
 	slabs_release(&host->bulk);
 	slabs_release(&host->streams);
 	slabs_release(&host->windows);
+	slabs_release(&host->wide);
 	slabs_release(&host->rests);
 	free(host->receive);
 	free(host->gather);

@@ -111,7 +111,8 @@ struct http_host {
 
 	/* -- http's own -- */
 	struct slabs connections, visits, heads, answers, spills, bulk;
-	struct slabs streams, windows, rests; /* HTTP/2's */
+	struct slabs streams, windows, wide, rests; /* HTTP/2's */
+	size_t wide_streams; /* that may take one of `wide` */
 	struct link live;  /* struct connection.in_host */
 	struct crowd crowd;
 	uint64_t next_id;

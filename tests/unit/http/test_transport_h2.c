@@ -64,7 +64,9 @@ static int close_house(void **state)
 	/* A test that failed leaves its connection; cmocka says why. */
 	if (house.connection)
 		return 0;
-	assert_int_equal(house.host.streams.taken + house.host.windows.taken + house.host.rests.taken, 0);
+	assert_int_equal(house.host.streams.taken + house.host.windows.taken + house.host.rests.taken +
+				 house.host.wide.taken + house.host.wide_streams,
+			 0);
 	house_close();
 	return 0;
 }
@@ -498,6 +500,270 @@ static void the_connections_credit_stops_when_a_megabyte_is_held(void **state)
 	/* A megabyte in spills, and what the connection's window still allowed. */
 	assert_in_range(sent, 16, 2 * 17);
 	assert_in_range(house.host.windows.taken, 16, 2 * 17 + 1);
+	peer_leave();
+}
+
+/* Takes what comes unless told not to, and answers at the end. */
+static struct {
+	bool holds;
+	unsigned notices;
+	size_t taken;
+	const char *expected;
+} taker_said;
+
+static void taker_take(struct exchange *exchange)
+{
+	struct span bytes;
+
+	while (!taker_said.holds && (bytes = body_peek(&exchange->up)).size > 0) {
+		if (taker_said.expected)
+			assert_memory_equal(bytes.at, taker_said.expected + taker_said.taken, bytes.size);
+		taker_said.taken += bytes.size;
+		body_consume(&exchange->up, bytes.size);
+	}
+	if (body_is_over(&exchange->up) && !exchange_is_answered(exchange))
+		page_answer(exchange, 200, SPAN("text/plain"), SPAN("ok"));
+}
+
+static void taker_up(struct exchange *exchange)
+{
+	taker_said.notices++;
+	taker_take(exchange);
+}
+
+static void taker_open(struct exchange *exchange)
+{
+	house.opened++;
+	held[held_count++] = exchange;
+	taker_take(exchange);
+}
+
+static const struct service taker = {
+	.name = "taker",
+	.open = taker_open,
+	.on_up = taker_up,
+	.cancel = many_cancel,
+	.release = many_release,
+};
+
+static int open_taker(void **state)
+{
+	memset(&taker_said, 0, sizeof taker_said);
+	open_house(state);
+	house.service = &taker;
+	return 0;
+}
+
+static int32_t begin_upload(const char *length)
+{
+	peer.upload = SPAN("");
+	peer.upload_ends = false;
+	return length ? PEER_ASK(true, PEER_HEAD("POST", "/up"), "content-length", length)
+		      : PEER_ASK(true, PEER_HEAD("POST", "/up"));
+}
+
+static void upload_more(int32_t id, struct span bytes)
+{
+	peer.upload = bytes;
+	nghttp2_session_resume_data(peer.session, id);
+	peer_talk();
+}
+
+/* What the client may send at once. */
+static int32_t window_of(int32_t id)
+{
+	return nghttp2_session_get_stream_remote_window_size(peer.session, id);
+}
+
+static char large[3000000];
+
+static void a_large_upload_that_is_taken_gets_a_wide_window(void **state)
+{
+	int32_t id;
+
+	(void)state;
+	filled(large, sizeof large);
+	taker_said.expected = large;
+	peer_connect();
+	id = begin_upload("3000000");
+	upload_more(id, span_make(large, H2_WIDE_AFTER - 1));
+	assert_in_range(window_of(id), 1, H2_SPILL);
+	upload_more(id, span_make(large + H2_WIDE_AFTER - 1, 1));
+	assert_in_range(window_of(id), H2_WIDE - H2_WIDE_AFTER, H2_WIDE);
+	assert_int_equal(house.host.wide_streams, 1);
+	upload_more(id, span_make(large + H2_WIDE_AFTER, sizeof large - H2_WIDE_AFTER - 1));
+	/* Half a window at a time comes back, and no memory was needed. */
+	assert_in_range(window_of(id), H2_WIDE / 2, H2_WIDE);
+	assert_true(peer.window_updates <= 2 * sizeof large / (H2_WIDE / 2));
+	assert_int_equal(house.host.wide.taken + house.host.wide.kept, 0);
+	peer.upload_ends = true;
+	upload_more(id, span_make(large + sizeof large - 1, 1));
+	assert_int_equal(peer_stream(id)->status, 200);
+	assert_int_equal(taker_said.taken, sizeof large);
+	assert_int_equal(house.host.wide_streams, 0);
+	peer_leave();
+}
+
+static void an_upload_of_unknown_length_gets_it_after_a_megabyte(void **state)
+{
+	int32_t id;
+
+	(void)state;
+	peer_connect();
+	id = begin_upload(NULL);
+	upload_more(id, span_make(large, H2_WIDE - 1));
+	assert_in_range(window_of(id), 1, H2_SPILL);
+	upload_more(id, span_make(large, 1));
+	assert_in_range(window_of(id), H2_WIDE - H2_SPILL, H2_WIDE);
+	peer_leave();
+	assert_int_equal(house.host.wide_streams, 0);
+}
+
+static void the_other_uploads_keep_their_window(void **state)
+{
+	int32_t little, lagging;
+
+	(void)state;
+	peer_connect();
+	little = begin_upload("98304");
+	upload_more(little, span_make(large, H2_WIDE_AFTER));
+	assert_in_range(window_of(little), 1, H2_SPILL);
+	lagging = begin_upload("3000000");
+	taker_said.holds = true;
+	upload_more(lagging, span_make(large, sizeof large));
+	assert_int_equal(window_of(lagging), 0);
+	assert_int_equal(body_waiting(&held[1]->up), 65535);
+	assert_int_equal(house.host.wide_streams, 0);
+	peer_leave();
+}
+
+static void wide_windows_are_counted_by_connection_and_worker(void **state)
+{
+	int32_t ids[H2_WIDE_MOST + 2];
+	unsigned i;
+
+	(void)state;
+	peer_connect();
+	for (i = 0; i < H2_WIDE_MOST + 2; i++) {
+		ids[i] = begin_upload("3000000");
+		upload_more(ids[i], span_make(large, 40000));
+		assert_int_equal(window_of(ids[i]) > H2_SPILL, i < H2_WIDE_MOST);
+	}
+	assert_int_equal(house.host.wide_streams, H2_WIDE_MOST);
+	/* One goes, another one gets what it had. */
+	(void)nghttp2_submit_rst_stream(peer.session, NGHTTP2_FLAG_NONE, ids[1], NGHTTP2_CANCEL);
+	peer_talk();
+	assert_int_equal(house.host.wide_streams, H2_WIDE_MOST - 1);
+	upload_more(ids[H2_WIDE_MOST], span_make(large, 1));
+	assert_true(window_of(ids[H2_WIDE_MOST]) > H2_SPILL);
+	house.host.wide.ceiling = H2_WIDE_MOST;
+	(void)nghttp2_submit_rst_stream(peer.session, NGHTTP2_FLAG_NONE, ids[0], NGHTTP2_CANCEL);
+	peer_talk();
+	house.host.wide.ceiling = H2_WIDE_MOST - 1;
+	upload_more(ids[H2_WIDE_MOST + 1], span_make(large, 40000));
+	assert_in_range(window_of(ids[H2_WIDE_MOST + 1]), 1, H2_SPILL);
+	peer_leave();
+	assert_int_equal(house.host.wide_streams, 0);
+}
+
+static void stalled_wide_uploads_hold_their_windows_and_the_others_pass(void **state)
+{
+	int32_t ids[H2_WIDE_MOST], beside;
+	unsigned i;
+
+	(void)state;
+	filled(large, sizeof large);
+	peer_connect();
+	for (i = 0; i < H2_WIDE_MOST; i++) {
+		ids[i] = begin_upload("3000000");
+		upload_more(ids[i], span_make(large, 40000));
+	}
+	taker_said.holds = true;
+	for (i = 0; i < H2_WIDE_MOST; i++) {
+		upload_more(ids[i], span_make(large + 40000, sizeof large - 40000));
+		assert_int_equal(window_of(ids[i]), 0);
+		assert_in_range(body_waiting(&held[i]->up), H2_WIDE / 2, H2_WIDE);
+	}
+	assert_int_equal(house.host.wide.taken, H2_WIDE_MOST);
+	/* The connection's window is nearly all there. */
+	assert_true(nghttp2_session_get_remote_window_size(peer.session) >= H2_CONNECTION_WINDOW / 2);
+	taker_said.holds = false;
+	beside = peer_post("/beside", span_make(large, 1000000));
+	peer_talk();
+	assert_int_equal(peer_stream(beside)->status, 200);
+	/* And the first goes on where it was, when its service does. */
+	taker_said.expected = large;
+	taker_said.taken = 40000;
+	peer.upload = span_make(large + 40000 + body_waiting(&held[0]->up),
+				sizeof large - 40000 - body_waiting(&held[0]->up));
+	peer.upload_ends = true;
+	taker_take(held[0]);
+	peer_talk();
+	assert_int_equal(peer_stream(ids[0])->status, 200);
+	assert_int_equal(taker_said.taken, sizeof large);
+	assert_int_equal(house.host.wide.taken, H2_WIDE_MOST - 1);
+	peer_leave();
+	assert_int_equal(house.host.wide.taken + house.host.wide_streams, 0);
+}
+
+static void put_data(struct buffer *out, int32_t id, const char *text)
+{
+	peer_frame_into(out, NGHTTP2_DATA, NGHTTP2_FLAG_NONE, (uint32_t)id, span_of(text));
+}
+
+static void hear(struct buffer *bytes)
+{
+	script_give(house.stream, buffer_span(bytes).at, buffer_span(bytes).size);
+	script_ready(house.stream);
+	house_turn();
+	buffer_clear(bytes);
+}
+
+static void frames_that_come_together_are_one_piece(void **state)
+{
+	struct buffer bytes;
+	int32_t one, other;
+
+	(void)state;
+	buffer_init(&bytes, 1 << 26);
+	peer_connect();
+	one = begin_upload(NULL);
+	other = begin_upload(NULL);
+	peer_talk();
+	taker_said.expected = "first second, with padding third";
+	put_data(&bytes, one, "first ");
+	put_data(&bytes, one, "second, ");
+	peer_frame_into(&bytes, NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, (uint32_t)one, SPAN("\3with \0\0\0"));
+	put_data(&bytes, one, "");
+	put_data(&bytes, one, "padding ");
+	hear(&bytes);
+	assert_int_equal(taker_said.notices, 1);
+	put_data(&bytes, one, "third");
+	hear(&bytes);
+	assert_int_equal(taker_said.notices, 2);
+	assert_int_equal(taker_said.taken, 32);
+	/* What lies between two frames parts them, and nothing is mixed up. */
+	taker_said.expected = "ABC";
+	taker_said.taken = 0;
+	put_data(&bytes, one, "A");
+	put_data(&bytes, other, "B");
+	put_data(&bytes, one, "C");
+	hear(&bytes);
+	assert_int_equal(taker_said.notices, 5);
+	assert_int_equal(held[0]->bytes_up, 34);
+	assert_int_equal(held[1]->bytes_up, 1);
+	/* An end is told with the bytes before it, a reset after them. */
+	taker_said.expected = "DEF";
+	taker_said.taken = 0;
+	put_data(&bytes, one, "D");
+	peer_frame_into(&bytes, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, (uint32_t)one, SPAN("E"));
+	put_data(&bytes, other, "F");
+	peer_frame_into(&bytes, NGHTTP2_RST_STREAM, 0, (uint32_t)other, SPAN("\0\0\0\10"));
+	hear(&bytes);
+	assert_int_equal(taker_said.notices, 7);
+	assert_int_equal(taker_said.taken, 3);
+	assert_int_equal(house.left, 2);
+	buffer_release(&bytes);
 	peer_leave();
 }
 
@@ -1255,6 +1521,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define CLAIM(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
+#define TAKER(name) cmocka_unit_test_setup_teardown(name, open_taker, close_house)
 		CLAIM(a_request_is_answered),
 		CLAIM(a_body_arrives_whole_at_every_split),
 		CLAIM(answers_leave_whole_however_little_is_taken),
@@ -1269,6 +1536,12 @@ int main(void)
 		CLAIM(crumbs_become_one_cookie_wherever_they_stand),
 		CLAIM(a_slow_service_holds_one_window_and_no_more),
 		CLAIM(the_connections_credit_stops_when_a_megabyte_is_held),
+		TAKER(a_large_upload_that_is_taken_gets_a_wide_window),
+		TAKER(an_upload_of_unknown_length_gets_it_after_a_megabyte),
+		TAKER(the_other_uploads_keep_their_window),
+		TAKER(wide_windows_are_counted_by_connection_and_worker),
+		TAKER(stalled_wide_uploads_hold_their_windows_and_the_others_pass),
+		TAKER(frames_that_come_together_are_one_piece),
 		CLAIM(a_slow_reader_holds_one_answer_and_the_others_pass),
 		CLAIM(a_client_that_takes_nothing_grows_nothing),
 		CLAIM(a_stream_reset_in_the_read_that_brought_it_never_reaches_the_door),
