@@ -13,7 +13,7 @@
  * piece; what is not taken at once moves to the body's spill of H2_SPILL bytes, which is as much as the
  * stream's window lets the client send. A large upload that is taken as it comes gets a window and a spill
  * of H2_WIDE bytes, for which there is a count of each connection and of the worker. A stream's credit
- * goes back when its bytes are consumed, by half a window; the connection's at once, while less than
+ * goes back when its bytes are consumed, in steps of some size; the connection's at once, while less than
  * H2_HELD_MOST bytes lie in spills: wide ones count as narrow ones there, being counted themselves. What goes is gathered in the worker's buffer, a record at a time; what
  * the stream does not take waits in `rest`, and nothing more is produced until it is gone.
  */
@@ -29,15 +29,16 @@
 enum {
 	H2_SPILL = 65536,
 	H2_WIDE = 1 << 20,
-	H2_WIDE_MOST = 4,            /* streams of a connection */
-	H2_WIDE_AFTER = H2_SPILL / 2, /* of a request that tells its length; of others H2_WIDE */
+	H2_WIDE_STEP = H2_WIDE / 8,   /* of its credit */
+	H2_WIDE_MOST = 4,             /* streams of a connection */
+	H2_WIDE_AFTER = H2_SPILL / 2, /* bytes of a request that tells its length; of others H2_WIDE */
 	H2_CONNECTION_WINDOW = 2 << 20,
 	H2_HELD_MOST = 1 << 20,
 	H2_RECORD = 16384,           /* written in steps of this */
 	H2_PAYLOAD_MOST = 16384 - 9, /* of a DATA frame: with its head it fills a record */
 	H2_GATHERED_MOST = 3 * H2_RECORD,
 	H2_REST_MOST = 5 * H2_RECORD,
-	H2_OUTPUT_A_TURN = 65536,
+	H2_OUTPUT_A_TURN = 262144,
 	H2_BULK_FROM = 16384,        /* an answer's bytes that are sent inline and not at the turn's end */
 	H2_QUEUE_MOST = 256,         /* frames that wait behind a client that takes none: then no reading */
 	H2_NOTICE_TIME = 1000000,    /* 1 s: between the two GOAWAYs of a drain, unless the client's ack comes */

@@ -21,6 +21,24 @@ static void hold(struct h2_stream *stream, size_t waiting)
 	stream->held = (uint32_t)waiting;
 }
 
+/* Of a narrow window nghttp2 tells the client by halves. The wide one is for clients that are far away: what
+ * of half of it comes in one burst would be told of with the next burst only, a round trip later. */
+static void give_back(struct h2_stream *stream, size_t consumed)
+{
+	struct h2 *h2 = stream->h2;
+
+	if (stream->step != STREAM_CLOSED && !stream->has_ended && stream->cut_at == 0) {
+		if (!stream->is_wide)
+			(void)nghttp2_session_consume_stream(h2->session, stream->id, consumed);
+		else if (consumed < H2_WIDE_STEP)
+			return;
+		else
+			(void)nghttp2_submit_window_update(h2->session, NGHTTP2_FLAG_NONE, stream->id,
+							   (int32_t)consumed);
+	}
+	stream->uncredited -= (uint32_t)consumed;
+}
+
 void h2_credit(struct h2_stream *stream)
 {
 	struct h2 *h2 = stream->h2;
@@ -29,12 +47,8 @@ void h2_credit(struct h2_stream *stream)
 	if (stream->exchange)
 		waiting += body_waiting(&stream->exchange->up);
 	hold(stream, waiting < H2_SPILL ? waiting : H2_SPILL);
-	if (waiting < stream->uncredited) {
-		if (stream->step != STREAM_CLOSED && !stream->has_ended && stream->cut_at == 0)
-			(void)nghttp2_session_consume_stream(h2->session, stream->id,
-							     stream->uncredited - waiting);
-		stream->uncredited = (uint32_t)waiting;
-	}
+	if (waiting < stream->uncredited)
+		give_back(stream, stream->uncredited - waiting);
 	h2_credit_connection(h2);
 }
 
