@@ -133,8 +133,12 @@ $(O)/bench/load: bench/load.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -lssl -lcrypto
 
-bench: all $(O)/bench/load
-	@CHATELAINE=$(abspath $(O)/chatelaine) LOAD=$(abspath $(O)/bench/load) bench/run $(BENCH)
+$(O)/bench/load_h2: bench/load_h2.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -lnghttp2 -lssl -lcrypto
+
+bench: all $(O)/bench/load $(O)/bench/load_h2
+	@CHATELAINE=$(abspath $(O)/chatelaine) LOAD=$(abspath $(O)/bench/load) LOAD_H2=$(abspath $(O)/bench/load_h2) bench/run $(BENCH)
 
 man: all
 	@script/manual $(O)/chatelaine $(VERSION) $(O)/man
