@@ -31,7 +31,7 @@ static void go_on(struct supervisor *supervisor)
 	if (supervisor->upgrade.is_wanted)
 		reload_yield(supervisor);
 	else if (supervisor->reload.wants_again)
-		begin(supervisor);
+		reload_want(supervisor);
 }
 
 /* The end of one ---------------------------------------------------------------- */
@@ -188,14 +188,30 @@ static bool all_took(const struct supervisor *supervisor)
 	return true;
 }
 
+static bool names_other_files(const struct plan *before, const struct plan *after)
+{
+	unsigned i, j;
+
+	for (i = 0; i < after->watched_count; i++) {
+		for (j = 0; j < before->watched_count && strcmp(before->watched[j], after->watched[i]) != 0;)
+			j++;
+		if (j == before->watched_count)
+			return true;
+	}
+	return false;
+}
+
 static void be_present(struct supervisor *supervisor)
 {
 	struct reload *reload = &supervisor->reload;
+	bool is_newly_watched = names_other_files(&supervisor->now.plan, &reload->next.plan);
 
 	prepared_release(&supervisor->now);
 	supervisor->now = reload->next;
 	reload->next.bundle = reload->next.targets = -1;
 	watch_files(supervisor->watch, &supervisor->now.plan);
+	/* They were read before they were watched, and may have changed between. */
+	reload->wants_again |= is_newly_watched;
 }
 
 static void look_at_swap(struct supervisor *supervisor)
@@ -220,6 +236,9 @@ void reload_on_answer(struct part *part, struct order order)
 	struct supervisor *supervisor = part->supervisor;
 	bool is_serving = part->duty == DUTY_SERVES, swaps = supervisor->reload.step == RELOAD_SWAPS;
 
+	/* It may let in nobody by rules that are no more, whatever has come after the files that it does not take. */
+	if (order.verb == ORDER_KEPT && part->duty == DUTY_DRAINS)
+		(void)part_order(part, (struct order){ORDER_DRAIN, 0}, -1);
 	if (order.number != supervisor->reload.number)
 		return;
 	if (order.verb == ORDER_TOOK) {
@@ -229,10 +248,7 @@ void reload_on_answer(struct part *part, struct order order)
 	} else if (swaps && is_serving) {
 		send_all(supervisor, &supervisor->now);
 		refuse(supervisor, "a gateway cannot use the new files (see the log)");
-	} else if (part->duty == DUTY_DRAINS) {
-		/* It may let in nobody by rules that are no more. */
-		part_order(part, (struct order){ORDER_DRAIN, 0}, -1);
-	} else {
+	} else if (part->duty != DUTY_DRAINS) {
 		part_end(part, "it does not take the files that hold");
 	}
 }
@@ -317,10 +333,11 @@ void reload_on_ready(struct part *part)
 		if (reload->step == RELOAD_STARTS && generation_is_ready(supervisor))
 			take_over(supervisor);
 	} else if (part_is_gateway(part) && part->duty == DUTY_SERVES) {
-		(void)part_order(part, (struct order){ORDER_OPEN, 0}, -1);
+		/* The files before the first client. */
 		wanted = reload->step == RELOAD_SWAPS ? &reload->next : &supervisor->now;
 		if (part->took != wanted->number)
 			send_files(part, wanted);
+		(void)part_order(part, (struct order){ORDER_OPEN, 0}, -1);
 	}
 }
 
@@ -462,7 +479,8 @@ void reload_init(struct supervisor *supervisor)
 
 void reload_want(struct supervisor *supervisor)
 {
-	if (supervisor->reload.step != RELOAD_NONE || supervisor->is_stopping)
+	/* Between two versions: the gateways are of the one before and could not read what ours would pack. */
+	if (supervisor->reload.step != RELOAD_NONE || supervisor->is_stopping || supervisor->upgrade.step == UPGRADE_AUTHORITY)
 		supervisor->reload.wants_again = true;
 	else
 		begin(supervisor);

@@ -128,28 +128,34 @@ static enum status write_down(struct supervisor *supervisor, const char *why, in
 }
 
 /* Only comes back when it could not be done. */
-static void become(struct supervisor *supervisor, const char *why, struct error *err)
+static void execute(const struct supervisor *supervisor, const struct handover *written, int fd, struct error *err)
 {
-	struct upgrade *upgrade = &supervisor->upgrade;
 	char number[16];
 	const char *const words[] = {"chatelaine", "serve", "--config", supervisor->config, NULL};
 	char *const *arguments = (char *const *)(uintptr_t)words;
+
+	snprintf(number, sizeof number, "%d", fd);
+	setenv(HANDOVER_VARIABLE, number, 1);
+	handover_keep_open(written, true);
+	if (written->is_return)
+		(void)syscall(SYS_execveat, written->old_binary, "", arguments, environ, AT_EMPTY_PATH);
+	else
+		execve(written->binary, arguments, environ);
+	(void)error_fail_errno(err, "cannot become %s", written->is_return ? "the version before" : written->binary);
+	handover_keep_open(written, false);
+	unsetenv(HANDOVER_VARIABLE);
+}
+
+/* Only comes back when it could not be done. */
+static void become(struct supervisor *supervisor, const char *why, struct error *err)
+{
 	int fd = -1;
 
 	if (write_down(supervisor, why, &fd, err) != OK)
 		return;
 	service_notice("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)supervisor_now(supervisor));
 	resolver_post_kill(&supervisor->resolver); /* it is nobody's kin: the other one starts its own */
-	snprintf(number, sizeof number, "%d", fd);
-	setenv(HANDOVER_VARIABLE, number, 1);
-	handover_keep_open(upgrade->written, true);
-	if (why)
-		(void)syscall(SYS_execveat, upgrade->old_binary, "", arguments, environ, AT_EMPTY_PATH);
-	else
-		execve(upgrade->binary, arguments, environ);
-	(void)error_fail_errno(err, "cannot become %s", why ? "the version before" : upgrade->binary);
-	handover_keep_open(upgrade->written, false);
-	unsetenv(HANDOVER_VARIABLE);
+	execute(supervisor, supervisor->upgrade.written, fd, err);
 	close(fd);
 }
 
@@ -298,6 +304,25 @@ static void go_back(struct supervisor *supervisor, const char *why)
 	supervisor->upgrade.step = UPGRADE_NONE;
 }
 
+/* Nothing of it was touched, and what we hold is half of it: what was handed over goes back as it came. */
+static void give_back(const struct supervisor *supervisor, struct handover *handover, const char *why)
+{
+	struct error err;
+	int fd;
+
+	if (handover->is_return) {
+		log_say(LOG_ERROR, "upgrade", "%s; neither version can go on: everything ends", why);
+		return;
+	}
+	log_say(LOG_ERROR, "upgrade", "%s; going back to version %s", why, handover->version);
+	handover->is_return = true;
+	snprintf(handover->why, sizeof handover->why, "%s", why);
+	snprintf(handover->version, sizeof handover->version, "%s", VERSION);
+	if (handover_write(handover, &fd, &err) == OK)
+		execute(supervisor, handover, fd, &err);
+	log_say(LOG_ERROR, "upgrade", "%s; everything ends", err.text);
+}
+
 static enum status take_memories(struct supervisor *supervisor, const struct handover *from, struct error *err)
 {
 	enum status status;
@@ -409,6 +434,10 @@ static void be_back(struct supervisor *supervisor, const struct handover *from)
 	service_notice("READY=1\nMAINPID=%d\nSTATUS=version " VERSION " goes on; see the log", (int)getpid());
 	supervisor_use_targets(supervisor, &supervisor->now);
 	watch_files(supervisor->watch, &supervisor->now.plan);
+	if (supervisor->upgrade.plan >= 0)
+		close(supervisor->upgrade.plan);
+	supervisor->upgrade.plan = -1;
+	reload_want(supervisor); /* what changed meanwhile was the other one's to see */
 }
 
 bool upgrade_resume(struct supervisor *supervisor)
@@ -429,7 +458,7 @@ bool upgrade_resume(struct supervisor *supervisor)
 	close(fd);
 	handover_keep_open(&handover, false);
 	if (take_over(supervisor, &handover, &err) != OK) {
-		go_back(supervisor, err.text);
+		give_back(supervisor, &handover, err.text);
 		exit(70);
 	}
 	/* The authority of another version has to go either way. */
@@ -479,11 +508,13 @@ void upgrade_on_gone(struct part *part)
 bool upgrade_on_reloaded(struct supervisor *supervisor, bool is_good, const char *why)
 {
 	struct upgrade *upgrade = &supervisor->upgrade;
+	char sentence[500];
 
 	if (upgrade->step != UPGRADE_GATEWAYS)
 		return false;
 	if (!is_good) {
-		go_back(supervisor, why && why[0] ? why : "its gateways do not start");
+		snprintf(sentence, sizeof sentence, "%.*s", why ? (int)strcspn(why, "\n") : 0, why ? why : "");
+		go_back(supervisor, sentence[0] ? sentence : "its gateways do not start");
 		return true;
 	}
 	upgrade->step = UPGRADE_NONE;
@@ -501,7 +532,8 @@ void upgrade_look(struct supervisor *supervisor)
 	struct upgrade *upgrade = &supervisor->upgrade;
 	int64_t now = supervisor_now(supervisor);
 
-	if (upgrade->step == UPGRADE_PROVES && now > upgrade->child.started + SECONDS(PROVE_SECONDS))
+	/* Without a process it is reaped and all is stopping; and pid 0 would be everybody. */
+	if (upgrade->step == UPGRADE_PROVES && upgrade->child.pid && now > upgrade->child.started + SECONDS(PROVE_SECONDS))
 		kill(upgrade->child.pid, SIGKILL);
 	else if (upgrade->step == UPGRADE_AUTHORITY && now > upgrade->give_up_at)
 		go_back(supervisor, "its authority is not ready in time");

@@ -289,3 +289,24 @@ def test_many_who_ask_for_a_reload_all_get_an_answer(one):
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: one.json("config", "reload")["outcome"], range(8)))
     assert set(answers) <= {"new-gateways", "nothing-changed"} and "new-gateways" in answers
+
+
+def test_a_list_that_is_named_anew_and_changes_before_it_is_watched_is_read_again(one, tmp_path):
+    """The check has read it, a gateway is slow to take the files: a line that goes just then is gone."""
+    bob = one.device("bob")
+    assert one.status("/who", bob) == 200
+    listed = tmp_path / "lists" / "allow.txt"
+    listed.parent.mkdir()
+    listed.write_text(f"{bob.id}\n")
+    memories = f"/proc/{one.process.pid}/fd"
+    before = len(os.listdir(memories))
+    gateway = one.parts("gateway")[0]
+    os.kill(gateway, signal.SIGSTOP)
+    try:
+        one.add_to_site(f'    allow-file = "{listed}"')
+        wait_for(lambda: len(os.listdir(memories)) > before and not one.parts("check") and
+                 len(os.listdir(memories)) > before, "it was read, and waits for the gateway")
+        listed.write_text("# nobody\n")
+    finally:
+        os.kill(gateway, signal.SIGCONT)
+    wait_for(lambda: one.status("/who", bob) == 403, "the line's going is seen")

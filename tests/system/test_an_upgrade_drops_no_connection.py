@@ -166,21 +166,17 @@ def came_back(house, alice, live):
 
 
 def test_a_version_whose_gateways_do_not_start_goes_back(one, tmp_path):
+    """It may have so many descriptors: enough for its authority, one too few for its gateways."""
     alice = one.device()
     live = WebSocket(one, alice, "/live")
     before = set(one.parts("gateway"))
-    put(other_version(tmp_path), one.binary)
+    script = tmp_path / "script"
+    script.write_text(f'#!/bin/sh\n[ "$1" = serve ] && ulimit -n 39\nexec {other_version(tmp_path)} "$@"\n')
+    script.chmod(0o755)
+    put(script, one.binary)
     with Load(one, alice, uploads=0) as load:
         one.process.send_signal(signal.SIGUSR2)
-
-        def end_new_ones():
-            for pid in set(one.parts("gateway")) - before:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            return "goes on" in one.log_text()
-        wait_for(end_new_ones, "it gives up")
+        wait_for(lambda: "goes on" in one.log_text(), "it gives up")
     assert load.bad == []
     assert set(one.parts("gateway")) == before
     came_back(one, alice, live)
@@ -234,3 +230,79 @@ def test_a_handover_from_anywhere_else_is_no_handover(make_house):
         del os.environ["CHATELAINE_HANDOVER"]
     assert "no handover" in house.log_text()
     assert house.status("/who") == 403
+
+
+def stop(pid):
+    os.kill(pid, signal.SIGSTOP)
+
+
+def go_on(pid):
+    try:
+        os.kill(pid, signal.SIGCONT)
+    except ProcessLookupError:
+        pass
+
+
+def first_new(house, role, before):
+    return wait_for(lambda: sorted(set(house.parts(role)) - set(before)), f"a new {role}")[0]
+
+
+def test_a_reload_between_two_versions_waits_for_the_new_gateways(one, tmp_path):
+    """The gateways that serve are still of the version before: what ours reads is not for them, and that they took it
+    is not the end of the upgrade."""
+    before = one.parts()
+    put(other_version(tmp_path), one.binary)
+    one.process.send_signal(signal.SIGUSR2)
+    authority = first_new(one, "authority", before)
+    stop(authority)
+    old = [pid for pid in one.parts("gateway") if pid in before]
+    stop(old[0])  # one that does not take files yet
+    try:
+        one.set("stop-time", "7s")
+        one.process.send_signal(signal.SIGHUP)
+        # A check, if one is started, has read and sent before this one has.
+        assert one.run("config", "check").returncode == 0
+    finally:
+        go_on(authority)
+        wait_for(lambda: f"version {NEW}" in one.log_text(), "it goes on")
+        go_on(old[0])
+    wait_for(lambda: f"version {NEW} serves" in one.log_text(), "the upgrade is done")
+    wait_for(lambda: versions(one, "gateway") == {NEW} and len(one.parts("gateway")) == 2, "and its gateways serve")
+    assert f"going back to version {one.old}" not in one.log_text()
+
+
+def test_what_changed_while_another_version_tried_is_seen_afterwards(one, tmp_path):
+    alice = one.device()
+    assert one.status("/who", alice) == 200
+    real, marker = other_version(tmp_path), tmp_path / "go-on"
+    script = tmp_path / "script"
+    script.write_text(f"""#!/bin/sh
+[ "$1" = serve ] && flock {one.state}/lock sh -c 'while [ ! -e {marker} ]; do sleep 0.05; done' </dev/null >/dev/null 2>&1 &
+exec {real} "$@"
+""")
+    script.chmod(0o755)
+    put(script, one.binary)
+    one.process.send_signal(signal.SIGUSR2)
+    wait_for(lambda: "takes over" in one.log_text(), "it tries")
+    one.set("workers", "1")  # seen by the other version alone
+    wait_for(lambda: "its authority does not start" in one.log_text(), "it gives up")
+    marker.touch()
+    wait_for(lambda: f"version {one.old} goes on" in one.log_text(), "the old version is back")
+    wait_for(lambda: len(one.json("status")["gateways"]) == 1, "it has read the file")
+    assert one.status("/who", alice) == 200
+
+
+def descriptors(house):
+    folder = f"/proc/{house.process.pid}/fd"
+    return sorted(os.readlink(f"{folder}/{number}").split("[")[0] for number in os.listdir(folder))
+
+
+def test_upgrades_leave_no_descriptor_behind(one, tmp_path):
+    newer = other_version(tmp_path)
+    counts = []
+    for round in range(3):
+        put(BINARY if round % 2 else newer, one.binary)
+        one.run("upgrade")
+        wait_for(lambda: len(one.parts("gateway")) == 2, "the old ones have ended")
+        counts.append(descriptors(one))
+    assert counts[0] == counts[1] == counts[2], "\n".join(map(str, counts))
