@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "serve/supervisor_parts.h"
+#include "shm/meter.h"
 #include "shm/scoreboard.h"
 #include "shm/session_store.h"
 
@@ -14,8 +16,8 @@ static const char magic[8] = "chtlnup";
 static void fill_shapes(uint32_t shapes[static HANDOVER_SHAPES])
 {
 	const uint32_t ours[HANDOVER_SHAPES] = {
-		sizeof(struct score_page), SCORE_COUNT,	 SCORE_REFUSALS,	  sizeof(struct score_site),
-		SITE_COUNT,		   HOUSE_COUNT, sizeof(struct session), SCORE_SITES,
+		SCOREBOARD_LAYOUT,  sizeof(struct score_page), SCORE_COUNT, SCORE_REFUSALS,	  sizeof(struct score_site), SITE_COUNT,
+		HOUSE_COUNT,	    SCORE_SITES,	       PARTS_MOST,  SESSION_STORE_LAYOUT, sizeof(struct session),    METER_LAYOUT,
 	};
 
 	memcpy(shapes, ours, sizeof ours);

@@ -17,7 +17,7 @@
 #include "base/error.h"
 #include "serve/plan.h"
 
-enum { HANDOVER_LAYOUT = 1, HANDOVER_PARTS_MOST = 256, HANDOVER_SHAPES = 8 };
+enum { HANDOVER_LAYOUT = 2, HANDOVER_PARTS_MOST = 256, HANDOVER_SHAPES = 12 };
 #define HANDOVER_VARIABLE "CHATELAINE_HANDOVER"
 
 struct handover_part {

@@ -26,7 +26,8 @@
 
 struct meter;
 
-enum { METER_SLOTS_MOST = 256, METER_RATE_MOST = 1000000 };
+/* METER_LAYOUT: another one with every change of what a word means, see scoreboard.h. */
+enum { METER_LAYOUT = 1, METER_SLOTS_MOST = 256, METER_RATE_MOST = 1000000 };
 
 MUST_CHECK enum status meter_new(unsigned slots, struct meter **out, struct error *err);
 int meter_fd(const struct meter *meter);

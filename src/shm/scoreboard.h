@@ -85,6 +85,9 @@ enum house_score {
 };
 
 enum {
+	/* Another one with every change of what a word here means, even if no size changes: another version of the
+	 * program may be handed the memory. */
+	SCOREBOARD_LAYOUT = 1,
 	SCORE_REFUSALS = 64,
 	SCORE_STATUSES = 6,
 	SCORE_BUCKETS = 20,

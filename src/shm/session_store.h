@@ -18,6 +18,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 
+enum { SESSION_STORE_LAYOUT = 1 }; /* another one with every change of what a field means, see scoreboard.h */
+
 struct session {
 	uint8_t id[32];
 	uint8_t secret[48];   /* the PSK; secret_length of it, the rest 0 */
