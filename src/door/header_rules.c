@@ -231,16 +231,28 @@ bool header_rules_keeps(const struct header_rules *rules, const struct field *fi
 	return !names(&rules->request, field->name);
 }
 
-bool header_rules_answer(const struct header_rules *rules, struct head *answer)
+bool header_rules_returns(const struct header_rules *rules, const struct field *field)
 {
-	const struct header_list *list = &rules->response;
+	return !names(&rules->response, field->name);
+}
+
+void header_rules_thin_out(const struct header_rules *rules, struct head *answer)
+{
 	uint16_t kept = 0, i;
 
 	for (i = 0; i < answer->field_count; i++)
-		if (!names(list, answer->fields[i].name))
+		if (header_rules_returns(rules, &answer->fields[i]))
 			answer->fields[kept++] = answer->fields[i];
 	answer->field_count = kept;
-	if (kept + list->set_count > HEAD_FIELDS_MAX)
+}
+
+bool header_rules_answer(const struct header_rules *rules, struct head *answer)
+{
+	const struct header_list *list = &rules->response;
+	size_t i;
+
+	header_rules_thin_out(rules, answer);
+	if (answer->field_count + list->set_count > HEAD_FIELDS_MAX)
 		return false;
 	for (i = 0; i < list->set_count; i++)
 		answer->fields[answer->field_count++] = list->fields[i];

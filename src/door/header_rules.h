@@ -38,6 +38,10 @@ void header_rules_free(struct header_rules *rules); /* NULL is fine */
 struct span header_rules_lines(const struct header_rules *rules);
 /* May this field of the client go on to the application? */
 bool header_rules_keeps(const struct header_rules *rules, const struct field *field);
+/* May this one of the application's, which may be a trailer, go on to the client? */
+bool header_rules_returns(const struct header_rules *rules, const struct field *field);
+/* Only takes away: for a head that comes before the answer. */
+void header_rules_thin_out(const struct header_rules *rules, struct head *answer);
 /* Takes away and adds in place. False: too many fields; then nothing was added. The head borrows from the rules. */
 bool header_rules_answer(const struct header_rules *rules, struct head *answer);
 

@@ -37,3 +37,28 @@ void trailers_keep(struct exchange *exchange, char *memory, struct span section)
 	}
 	exchange->up_trailers = span_make(start, (size_t)(at - start));
 }
+
+void trailers_sift(struct exchange *exchange, bool (*keeps)(void *arg, const struct field *), void *arg)
+{
+	/* In memory that trailers_keep was given to write in. */
+	char *start = (char *)(uintptr_t)exchange->up_trailers.at, *at = start;
+	struct span rest = exchange->up_trailers, line;
+
+	while (rest.size > 0 && span_cut(&rest, '\n', &line)) {
+		struct span value = line, name;
+		struct field field = {.known = FIELD_OTHER};
+		struct field_class class;
+
+		(void)span_cut(&value, ':', &name);
+		(void)field_classify(name, &class);
+		field.name = name;
+		field.value = value;
+		field.known = class.known;
+		field.flags = class.flags;
+		if (!keeps(arg, &field))
+			continue;
+		memmove(at, line.at, line.size + 1);
+		at += line.size + 1;
+	}
+	exchange->up_trailers.size = (size_t)(at - start);
+}

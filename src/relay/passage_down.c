@@ -98,6 +98,7 @@ static void heed_keep_alive(struct passage *passage, const struct head *answer)
 /* Lines that the codec has checked already. */
 static void pass_trailers(struct exchange *exchange, struct span lines)
 {
+	const struct header_rules *rules = visit_header_rules(exchange);
 	struct field fields[TRAILERS_MOST];
 	size_t count = 0;
 	struct span line, name;
@@ -110,7 +111,8 @@ static void pass_trailers(struct exchange *exchange, struct span lines)
 					 : line);
 		if (!span_cut(&line, ':', &name) || !field_classify(name, &class))
 			continue;
-		fields[count++] = (struct field){name, span_trim(line), class.known, class.flags};
+		fields[count] = (struct field){name, span_trim(line), class.known, class.flags};
+		count += !rules || header_rules_returns(rules, &fields[count]);
 	}
 	if (count > 0)
 		exchange_trailers(exchange, fields, count);
@@ -193,6 +195,15 @@ static bool heed_header_rules(struct passage *passage, struct head *answer)
 	return false;
 }
 
+/* Of heads that are no answer yet: what is to be set waits for the one that is. */
+static void heed_removals(struct passage *passage, struct head *answer)
+{
+	const struct header_rules *rules = visit_header_rules(passage->exchange);
+
+	if (rules)
+		header_rules_thin_out(rules, answer);
+}
+
 /* True: the answer goes on. False: the passage is over, and may be gone. */
 static bool take_event(struct passage *passage, struct client_event *event, struct span rest)
 {
@@ -206,10 +217,12 @@ static bool take_event(struct passage *passage, struct client_event *event, stru
 			fail(passage, "one 1xx after the other and no answer", NULL);
 			return false;
 		}
+		heed_removals(passage, answer);
 		exchange_interim(passage->exchange, answer);
 		return true;
 	case NEWS_ANSWER:
 		if (answer->code == 101) {
+			heed_removals(passage, answer);
 			begin_tunnel(passage, answer, rest);
 			return false;
 		}

@@ -6,6 +6,7 @@
 #include "door/visit.h"
 #include "http/exchange.h"
 #include "http/head_writer.h"
+#include "http/trailers.h"
 #include "relay/passage.h"
 #include "stream/stream.h"
 #include "wire/target.h"
@@ -84,6 +85,15 @@ static bool keep_head(struct passage *passage)
 	return true;
 }
 
+/* What a rule sets or takes away as a field, no trailer brings. */
+static void sift_trailers(struct passage *passage)
+{
+	const struct header_rules *rules = visit_header_rules(passage->exchange);
+
+	if (rules && passage->exchange->up_trailers.size > 0)
+		trailers_sift(passage->exchange, keeps_by_rules, (void *)(uintptr_t)rules);
+}
+
 /* AGAIN: the upstream is full. REFUSED: it takes no more. */
 static enum status write_some(struct passage *passage, size_t *moved)
 {
@@ -94,10 +104,12 @@ static enum status write_some(struct passage *passage, size_t *moved)
 	for (;;) {
 		struct span data = body_peek(up);
 		bool ended = up->flow == FLOW_ENDED && data.size == body_waiting(up);
-		int count = client_h1_gather(&passage->client, data, ended,
-					     passage->exchange->up_trailers, parts);
 		size_t taken = 0, used;
+		int count;
 
+		if (ended)
+			sift_trailers(passage);
+		count = client_h1_gather(&passage->client, data, ended, passage->exchange->up_trailers, parts);
 		if (count == 0)
 			return OK;
 		TRY(stream_write(passage->lease->stream, parts, count, &taken));

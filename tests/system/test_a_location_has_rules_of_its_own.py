@@ -3,6 +3,7 @@ import socket as sockets
 
 import pytest
 
+from h2_client import Client
 from house import read_answer
 from recording_upstream import RecordingUpstream
 
@@ -133,6 +134,18 @@ def test_headers_are_set_and_taken_away_both_ways(ruled, applications):
     assert request.one("X-Chatelaine-Person") == "alice" and body == b"first"
     assert fields["strict-transport-security"] == "max-age=31536000" and fields["x-frame-options"] == "SAMEORIGIN"
     assert not any("powered" in name for name in fields)
+    for end in (b"0\r\nX-Tenant: mine\r\nx_tenant: mine too\r\nX-Sum: 1\r\n\r\n", b"1\r\ny\r\n0\r\nX-Tenant: mine\r\nX-Sum: 1\r\n\r\n"):
+        ask(ruled, "/x", "Transfer-Encoding: chunked", device=alice, method="POST", body=b"1\r\nx\r\n" + end)
+        request, = applications[0].take()
+        assert request.all("X-Tenant") == ["blue"] and request.one("X-Sum") == "1", "nor by a trailer"
+    client = Client(ruled, alice)
+    stream = client.open(client.head("POST", "/x"), end=False)
+    client.h2.send_data(stream.id, b"x")
+    client.h2.send_headers(stream.id, [("x-tenant", "mine"), ("x-sum", "1")], end_stream=True)
+    client.flush()
+    assert client.wait(stream).status == 200
+    request, = applications[0].take()
+    assert request.all("X-Tenant") == ["blue"] and request.one("X-Sum") == "1", "nor over HTTP/2"
     _, fields, body = ask(ruled, "/other/x", *words, device=alice)
     request, = applications[1].take()
     assert request.all("X-Tenant") == ["green"] and request.one("X-More") == "a b" and not request.all("Accept-Language")

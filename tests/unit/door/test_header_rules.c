@@ -51,7 +51,7 @@ static void an_answer_is_changed_in_place(void **state)
 {
 	const struct header_options given = {.response_set = {set_tenant, 2}, .response_remove = {remove_two, 2}};
 	struct header_rules *rules = make(&given, NULL);
-	struct head answer;
+	struct head answer, early;
 	size_t i;
 
 	(void)state;
@@ -61,6 +61,14 @@ static void an_answer_is_changed_in_place(void **state)
 	answer.fields[1] = (struct field){.name = SPAN("ACCEPT_LANGUAGE"), .value = SPAN("b")};
 	answer.fields[2] = (struct field){.name = SPAN("x-tenant"), .value = SPAN("c")};
 	answer.fields[3] = (struct field){.name = SPAN("Date"), .value = SPAN("d")};
+	/* A trailer, and an early head, are thinned out alike; neither brings what is set. */
+	assert_true(header_rules_returns(rules, &answer.fields[0]));
+	assert_false(header_rules_returns(rules, &answer.fields[1]));
+	assert_false(header_rules_returns(rules, &answer.fields[2]));
+	early = answer;
+	header_rules_thin_out(rules, &early);
+	assert_int_equal(early.field_count, 2);
+	assert_true(span_is(early.fields[1].value, "d"));
 	assert_true(header_rules_answer(rules, &answer));
 	assert_int_equal(answer.field_count, 4);
 	assert_true(span_is(answer.fields[1].value, "d"));
