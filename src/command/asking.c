@@ -12,6 +12,8 @@
 #include "authority/house.h"
 #include "base/clock.h"
 #include "bridge/ask.h"
+#include "bridge/frame.h"
+#include "command/terminal.h"
 
 enum { WAIT_MS = 5000 };
 
@@ -52,6 +54,38 @@ static enum status load_token(const char *state, char out[static CLI_TOKEN_TEXT]
 	return status;
 }
 
+static bool is_clean(struct span text, struct buffer *clean)
+{
+	buffer_clear(clean);
+	terminal_escape_lines(clean, text);
+	return clean->size == text.size;
+}
+
+/* A taken-over authority sends what it likes: no terminal obeys its texts. Lines and what is in base 64 stay as they are. */
+static void make_harmless(json_t *words, struct buffer *clean)
+{
+	const char *key;
+	json_t *value;
+	size_t i;
+
+	if (json_is_string(words) &&
+	    !is_clean(span_make(json_string_value(words), json_string_length(words)), clean))
+		json_string_setn(words, buffer_text(clean), clean->size);
+	json_array_foreach(words, i, value)
+		make_harmless(value, clean);
+	json_object_foreach(words, key, value)
+		make_harmless(value, clean);
+}
+
+static void make_answer_harmless(json_t *answer)
+{
+	struct buffer clean;
+
+	buffer_init(&clean, 4 * FRAME_WORDS_MOST);
+	make_harmless(answer, &clean);
+	buffer_wipe(&clean);
+}
+
 /* The running one. *is_there is false when nobody listens. */
 static enum status ask_running(const struct invocation *invocation, const char *question, json_t *words,
 			       int wait_ms, json_t **answer, bool *is_there, struct error *err)
@@ -75,6 +109,8 @@ static enum status ask_running(const struct invocation *invocation, const char *
 	asked.key = json_string_value(json_object_get(words, "key"));
 	asked.words = json_incref(words);
 	status = ask_wait(socket, asked, wait_ms, answer, NULL, err);
+	if (status == OK)
+		make_answer_harmless(*answer);
 done:
 	json_decref(greeting);
 	close(socket);

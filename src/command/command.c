@@ -8,6 +8,9 @@
 #include <unistd.h>
 
 #include "command/options.h"
+#include "command/terminal.h"
+
+enum { FAILURE_MOST = 1 << 20 };
 
 static void print_command(const struct command *command)
 {
@@ -178,6 +181,12 @@ int command_main(int argc, char **argv)
 
 static void print_failure(const struct invocation *invocation, const char *text)
 {
+	struct buffer clean;
+
+	/* It may hold a stranger's words, or half a character. */
+	buffer_init(&clean, FAILURE_MOST);
+	terminal_escape_lines(&clean, span_of(text));
+	text = buffer_text(&clean);
 	fprintf(stderr, "chatelaine %s: %s\n", invocation->name, text);
 	if (invocation->json) {
 		json_t *words = json_pack("{s:s}", "error", text);
@@ -186,6 +195,7 @@ static void print_failure(const struct invocation *invocation, const char *text)
 			putchar('\n');
 		json_decref(words);
 	}
+	buffer_release(&clean);
 }
 
 int command_fail(const struct invocation *invocation, const struct error *err)

@@ -1,5 +1,7 @@
 #include "command/terminal.h"
 
+#include <string.h>
+
 #include "base/utf8.h"
 
 enum { LINE_MOST = 65536 };
@@ -16,6 +18,19 @@ void terminal_escape(struct buffer *out, struct span text)
 			for (i = 0; i < (size ? size : 1); i++)
 				buffer_printf(out, "\\x%02x", (unsigned char)text.at[i]);
 		span_skip(&text, size ? size : 1);
+	}
+}
+
+void terminal_escape_lines(struct buffer *out, struct span text)
+{
+	while (text.size) {
+		const char *end = memchr(text.at, '\n', text.size);
+		size_t size = end ? (size_t)(end - text.at) : text.size;
+
+		terminal_escape(out, span_make(text.at, size));
+		if (end)
+			buffer_add_text(out, "\n");
+		span_skip(&text, size + (end != NULL));
 	}
 }
 

@@ -8,6 +8,8 @@
 #include "base/buffer.h"
 
 void terminal_escape(struct buffer *out, struct span text);
+/* The same, but ends of lines stay. */
+void terminal_escape_lines(struct buffer *out, struct span text);
 /* To `stream`, escaped, no line end. */
 void terminal_put(FILE *stream, const char *text);
 
