@@ -245,10 +245,16 @@ bool house_owner(const char *state, uid_t *owner, gid_t *group)
 	char path[PATH_MAX];
 	struct stat facts;
 
+	bool is_shared;
+
 	if (stat(state, &facts))
 		return false;
+	is_shared = facts.st_mode & 022;
 	if (facts.st_uid == 0 && house_path(state, REGISTRY_FILE, path, NULL) == OK)
 		(void)!lstat(path, &facts);
+	/* Where others may write, a registry that is gone for a moment must make nobody root. */
+	if (facts.st_uid == 0 && is_shared)
+		return false;
 	*owner = facts.st_uid;
 	*group = facts.st_gid;
 	return true;

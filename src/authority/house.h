@@ -45,7 +45,8 @@ MUST_CHECK enum status house_init(const struct house_plan *plan, struct error *e
 /* The house stands: what a crash at the very end of its making left must not make a later house_init clear it
  * away. */
 void house_tidy(const char *state);
-/* Whose house it is: who owns the registry; before there is one, the folder. False: nobody's, or not there. */
+/* Whose house it is: who owns the registry; before there is one, the folder. False: nobody's, or not
+ * there, or root's although others may write in the folder. */
 bool house_owner(const char *state, uid_t *owner, gid_t *group);
 /* Root's look at a house that an earlier version made for the user `owner`: the folder and the configuration become
  * root's (the folder sticky), because root obeys it. True: something was changed. */

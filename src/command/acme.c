@@ -306,12 +306,16 @@ static enum status get_all(struct acme *acme, const struct settings *settings, i
 static enum status prepare_folder(struct acme *acme, const struct house_settings *house, struct error *err)
 {
 	char challenges[PATH_ROOM + 64];
+	struct stat facts;
 
 	if (!house->acme_folder || !house->listen_http.count)
 		return error_refuse(err, "%s needs these lines, so that the authority on the Internet finds its answers:\n"
 				    "    listen-http = {\"0.0.0.0:80\", \"[::]:80\"}\n    acme-folder = \"%s/acme\"",
 				    acme->config, house->state);
 	snprintf(acme->folder, sizeof acme->folder, "%s", house->acme_folder);
+	if (geteuid() == 0 && lstat(acme->folder, &facts) == 0 && S_ISLNK(facts.st_mode) && facts.st_uid != 0)
+		return error_refuse(err, "acme-folder = \"%s\" is a link that root did not make (user %u did); as root no file is "
+				    "written behind it", acme->folder, (unsigned)facts.st_uid);
 	snprintf(challenges, sizeof challenges, "%s/.well-known/acme-challenge", acme->folder);
 	return folder_make(challenges, 0755, err);
 }

@@ -25,7 +25,12 @@ static enum status become_owner(const char *state, bool *was_root, struct error 
 	gid_t group;
 
 	*was_root = false;
-	if (geteuid() != 0 || !house_owner(state, &owner, &group) || owner == 0)
+	if (geteuid() != 0)
+		return OK;
+	if (!house_owner(state, &owner, &group))
+		return error_refuse(err, "the registry in %s belongs to nobody but root, though others may write there; give it to "
+				    "the authority: chown chatelaine: %s/registry.db*", state, state);
+	if (owner == 0)
 		return OK;
 	if (setegid(group) || seteuid(owner)) {
 		(void)error_fail_errno(err, "cannot become the owner of %s (user %u)", state, (unsigned)owner);

@@ -185,6 +185,25 @@ static enum status absolute_state(struct init_options *given, const char *state,
 	return OK;
 }
 
+/* Whatever the umask is: a gateway is another user. By its descriptor: the state folder's group makes links there as it
+ * likes. */
+static enum status open_folder_up(const char *path, struct error *err)
+{
+	int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	enum status status = OK;
+	struct stat facts;
+
+	if (folder < 0 || fstat(folder, &facts))
+		status = error_fail_errno(err, "cannot open %s", path);
+	else if (facts.st_uid != geteuid())
+		status = error_refuse(err, "%s belongs to somebody else (user %u)", path, (unsigned)facts.st_uid);
+	else if (fchmod(folder, 0755))
+		status = error_fail_errno(err, "cannot open %s to gateways", path);
+	if (folder >= 0)
+		close(folder);
+	return status;
+}
+
 static enum status make_acme_folder(const struct init_options *given, struct error *err)
 {
 	static const char *const parts[] = {"", "/.well-known", "/.well-known/acme-challenge"};
@@ -195,9 +214,8 @@ static enum status make_acme_folder(const struct init_options *given, struct err
 	for (i = 0; i < 3 && status == OK; i++) {
 		snprintf(path, sizeof path, "%s%s", given->acme_folder, parts[i]);
 		status = folder_make(path, 0755, err);
-		/* Whatever the umask is: a gateway is another user. */
-		if (status == OK && chmod(path, 0755))
-			status = error_fail_errno(err, "cannot open %s to gateways", path);
+		if (status == OK)
+			status = open_folder_up(path, err);
 	}
 	return status;
 }

@@ -1,6 +1,7 @@
 #include "serve/house_user.h"
 
 #include <pwd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "authority/house.h"
@@ -18,6 +19,14 @@ bool house_user_find(enum house_user which, struct sandbox_user *out)
 	return true;
 }
 
+/* Root's folder, in which its group makes files: no place for a process that is root. */
+static bool is_open_to_others(const char *state)
+{
+	struct stat facts;
+
+	return stat(state, &facts) == 0 && facts.st_mode & 022;
+}
+
 void house_user_choose(enum house_user which, const char *state, struct sandbox_user *out, bool *is_fallback)
 {
 	struct sandbox_user owner;
@@ -31,6 +40,8 @@ void house_user_choose(enum house_user which, const char *state, struct sandbox_
 		*out = owner;
 		return;
 	}
+	if (which == HOUSE_USER_AUTHORITY && is_open_to_others(state) && house_user_find(which, out))
+		return;
 	if (which != HOUSE_USER_AUTHORITY && house_user_find(which, out))
 		return;
 	*is_fallback = true;

@@ -55,3 +55,36 @@ def test_without_a_server_the_folder_is_opened_as_its_owner(his_folder):
     done = subprocess.run([BINARY, "status", "--state", str(his_folder)], capture_output=True, text=True, timeout=30)
     assert done.returncode == 1 and "Permission denied" in done.stderr
     assert {path.lstat().st_uid for path in his_folder.iterdir() if path.name == "lock"} == {MALLORY}
+
+
+@as_root
+def test_a_registry_that_is_gone_for_a_moment_makes_nobody_root(make_house):
+    """In a folder in which others make files, its owner can take it away between two looks; then nobody is root there."""
+    house = make_house()
+    house.init("http://127.0.0.1:1")
+    house.state.chmod(0o1770)
+    done = house.run("person", "list", check=False)
+    assert done.returncode == 1 and "others may write there" in done.stderr and "chown chatelaine" in done.stderr
+    house.state.chmod(0o700)
+    assert house.run("person", "list").returncode == 0
+
+
+@as_root
+def test_the_folder_for_challenges_is_no_link_of_somebody_elses(make_house, tmp_path):
+    house = make_house()
+    house.init("http://127.0.0.1:1")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    link = tmp_path / "acme"
+    link.symlink_to(elsewhere)
+    os.lchown(link, 65534, 65534)
+    house.set("acme-folder", f'"{link}"')
+    house.set("listen-http", '{"127.0.0.1:1"}')
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "certbot").write_text("#!/bin/sh\nexit 0\n")
+    (tools / "certbot").chmod(0o755)
+    house.config.write_text(house.config.read_text().replace(f'site "{house.site}"', 'site "door.example.org"'))
+    done = house.run("acme", "door.example.org", check=False, env={"PATH": f"{tools}:{os.environ['PATH']}"})
+    assert done.returncode == 1 and "a link that root did not make" in done.stderr, done.stderr
+    assert not any(elsewhere.iterdir())
