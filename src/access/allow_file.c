@@ -111,6 +111,21 @@ static enum status keep_foreign(struct reading *reading, struct span name, struc
 	return OK;
 }
 
+/* A URI may have a "#" of its own, but no space before it. */
+static struct span without_comment(struct span line)
+{
+	size_t first = line.size, spaced = line.size, i;
+
+	for (i = line.size; i-- > 0;) {
+		if (line.at[i] != '#')
+			continue;
+		first = i;
+		if (i == 0 || line.at[i - 1] == ' ' || line.at[i - 1] == '\t')
+			spaced = i;
+	}
+	return span_trim(span_make(line.at, is_foreign(span_trim(span_make(line.at, first))) ? spaced : first));
+}
+
 static enum status read_line(struct reading *reading, struct span line, struct error *err)
 {
 	uint8_t id[ID_SIZE];
@@ -119,9 +134,7 @@ static enum status read_line(struct reading *reading, struct span line, struct e
 
 	if (text.size > 0 && text.at[text.size - 1] == '\r')
 		text.size--;
-	if (memchr(text.at, '#', text.size))
-		text.size = (size_t)((const char *)memchr(text.at, '#', text.size) - text.at);
-	text = span_trim(text);
+	text = without_comment(text);
 	if (text.size == 0)
 		return OK;
 	if (is_foreign(text))

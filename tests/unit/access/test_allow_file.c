@@ -11,6 +11,7 @@
 #include "access/allow_file.h"
 #include "base/buffer.h"
 #include "base/encode.h"
+#include "pki/digest.h"
 
 #define ONE "0123456789abcdef0123456789abcdef"
 #define TWO "fedcba9876543210fedcba9876543210"
@@ -157,9 +158,32 @@ static void a_device_counts_once_and_ten_thousand_are_found(void **state)
 	buffer_release(&text);
 }
 
+static bool has_foreign(const struct allow_file *file, const char *name)
+{
+	uint8_t key[SHA256_SIZE];
+
+	digest_sha256(span_of(name), key);
+	return allow_file_has_foreign(file, key);
+}
+
+/* Cut there, it would let somebody else in. */
+static void a_hash_within_a_foreign_identity_begins_no_comment(void **state)
+{
+	struct allow_file *file = parse(SPAN("corp/https://a.example/u#alice # her laptop\ncorp/b@a.example\t#c\n" ONE "# x/y#z\n"));
+
+	(void)state;
+	assert_int_equal(warned.calls, 0);
+	assert_true(has_foreign(file, "corp/https://a.example/u#alice"));
+	assert_false(has_foreign(file, "corp/https://a.example/u"));
+	assert_true(has_foreign(file, "corp/b@a.example"));
+	assert_int_equal(allow_file_count(file), 3);
+	allow_file_free(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_hash_within_a_foreign_identity_begins_no_comment),
 		cmocka_unit_test(each_way_of_writing_an_id_is_read),
 		cmocka_unit_test(an_empty_file_admits_nobody),
 		cmocka_unit_test(a_bad_line_is_named_and_admits_nobody),
