@@ -145,8 +145,9 @@ static void count_upload(struct exchange *exchange)
 static void open_upload(struct exchange *exchange)
 {
 	exchange_want_body(exchange);
-	if (exchange->phase == PHASE_OPEN && head_is_bodiless(exchange->request))
-		answer_json(exchange, json_pack("{s:i}", "bytes", 0));
+	/* What came with the head waits already. */
+	if (exchange->phase == PHASE_OPEN)
+		count_upload(exchange);
 }
 
 /* -- /download?bytes=N -- */

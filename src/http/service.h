@@ -2,8 +2,9 @@
  * service - what answers an exchange: relay, enroll, console, challenge, publication, refusal.
  *
  * The life of a service in an exchange:
- *   open       once; the head is complete and the walk has passed
- *   on_up      bytes (or the end, or the failure) of exchange->up wait
+ *   open       once; the head is complete and the walk has passed. What came with the head waits in
+ *              exchange->up, and no on_up tells of it
+ *   on_up      more bytes (or the end, or the failure) of exchange->up wait
  *   on_room    the client took bytes of exchange->down
  *   cancel     at most once, and only while the answer has not ended
  *   release    exactly once, last of all; the exchange goes away after it

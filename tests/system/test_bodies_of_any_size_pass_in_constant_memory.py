@@ -189,6 +189,18 @@ def test_an_application_that_does_not_read_stops_the_client_and_loses_nothing(do
     assert memory(gateway) - before < 4 << 20
 
 
+@pytest.mark.parametrize("words", [
+    [b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"], [b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", b"0\r\n\r\n"],
+    [b"Content-Length: 3\r\n\r\nabc"], [b"Content-Length: 3\r\n\r\na", b"bc"]])
+def test_the_example_counts_what_comes_with_the_head(house, words):
+    device = house.device()
+    with house.tls(device) as stream:
+        for number, part in enumerate(words):
+            stream.sendall(f"POST /upload HTTP/1.1\r\nHost: {house.site}\r\n".encode() + part if number == 0 else part)
+        status, _, body = read_answer(stream)
+    assert status == 200 and json.loads(body) == {"bytes": 3}
+
+
 def test_each_piece_passes_as_it_comes(door):
     """Nothing waits for the whole of it, in either direction."""
     heard = queue.Queue()

@@ -127,7 +127,7 @@ def test_fifty_streams_down_past_who_does_not_read(gate, clients, streams, windo
             one.is_quick()
     grown = one.most() - most
     show(f"down {clients}x{streams} window {window}: {held / MB:.1f} MB more while held, {grown / MB:.1f} MB more at most")
-    assert grown < 10 * MB, "fifty spills of 128 KB, and what they are made of; far less than what went through"
+    assert grown < 24 * MB, "fifty spills of 128 KB, and what lies between them; far less than what went through"
 
 
 @pytest.mark.parametrize("clients, streams", [(10, 5), (1, STREAMS)], ids=["ten-connections", "one-connection"])
@@ -173,7 +173,7 @@ def test_fifty_streams_up_past_who_does_not_read(gate, clients, streams):
             child.wait()
         grown = one.most() - most
         show(f"up {clients}x{streams}: {held / MB:.1f} MB more while held, {grown / MB:.1f} MB more at most")
-        assert grown < 10 * MB
+        assert grown < 24 * MB
 
 
 # -- connections and requests -------------------------------------------------------------------------------------------
