@@ -12,7 +12,8 @@
 #include "stream/stream.h"
 #include "wire/target.h"
 
-enum { ANSWERS_LARGE = 1, WANTS_NOTHING_UP = 2, FAILS = 4, DRAINS = 8, ENDS = 16, ENDS_ONE = 32, HAS_PREFACE = 64 };
+enum { ANSWERS_LARGE = 1, WANTS_NOTHING_UP = 2, FAILS = 4, DRAINS = 8, ENDS = 16, ENDS_ONE = 32, HAS_PREFACE = 64,
+       LAGS = 128 };
 
 struct fuzz_stream {
 	struct stream stream;
@@ -150,7 +151,7 @@ static void take(struct exchange *exchange)
 			body_settle(&exchange->down);
 		}
 		body_consume(&exchange->up, size);
-		if (exchange->down.flow != FLOW_OPEN)
+		if (exchange->down.flow != FLOW_OPEN || manner & LAGS)
 			return;
 	}
 	if (!body_is_over(&exchange->up) || exchange->phase == PHASE_ANSWERED)
@@ -275,5 +276,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(host.connections.taken == 0 && host.visits.taken == 0 && host.heads.taken == 0);
 	must(host.spills.taken == 0 && host.bulk.taken == 0 && host.answers.taken == 0);
 	must(host.streams.taken == 0 && host.windows.taken == 0 && host.rests.taken == 0);
+	must(host.wide.taken == 0 && host.wide_streams == 0);
 	return 0;
 }

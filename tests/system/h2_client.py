@@ -85,7 +85,10 @@ class Client:
             if self.goaways:
                 # A GOAWAY is the end for python3-h2; for RFC 9113 it is not.
                 self.h2.state_machine.state = h2.connection.ConnectionState.CLIENT_OPEN
-        self.flush()
+        try:
+            self.flush()
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # what it said last, and its end, are still to be read
         return True
 
     def take(self, event):
@@ -108,6 +111,8 @@ class Client:
             stream.reset = int(event.error_code)
         elif isinstance(event, h2.events.ConnectionTerminated):
             self.goaways.append((event.last_stream_id, int(event.error_code)))
+        elif isinstance(event, h2.events.PingAckReceived):
+            self.pings.append(event.ping_data)
         elif isinstance(event, h2.events.RemoteSettingsChanged):
             self.settings.update({int(k): v.new_value for k, v in event.changed_settings.items()})
 

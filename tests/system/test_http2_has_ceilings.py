@@ -1,5 +1,7 @@
 """Every ceiling of HTTP/2 is hit by one client, and another one does not notice."""
+import socket
 import struct
+import threading
 
 import pytest
 
@@ -16,11 +18,13 @@ def frame(kind, flags, stream, payload=b""):
 
 
 class Counting:
-    """An application that counts what it is asked; /wait gets no answer, /endless one without end."""
+    """An application that counts what it is asked; /wait gets no answer, /endless one without end; /stuck reads no body."""
 
     def __init__(self):
-        self.asked, self.cut = [], 0
+        self.asked, self.cut, self.go_on = [], 0, threading.Event()
         self.upstream = Upstream(self.serve, backlog=512)
+        # What its kernel takes is none of the door's: little.
+        self.upstream.listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
 
     def serve(self, caller):
         while True:
@@ -42,6 +46,11 @@ class Counting:
                 except OSError:
                     self.cut += 1
                     return
+            if path == "/stuck":
+                self.go_on.wait(60)
+            left = int(request.fields.get("content-length", 0))
+            while left and (data := caller.read()):
+                left -= len(data)
             caller.send(FINE)
 
 
@@ -209,3 +218,72 @@ def test_thousands_of_connections_leave_no_memory_behind(place):
     start = memory(place.house)
     round_of(200)
     assert memory(place.house) - start < 1500
+
+
+# -- uploads ---------------------------------------------------------------------------------------------------------
+
+LARGE = 16 << 20
+NARROW, WIDE, WIDE_MOST = 65535, 1 << 20, 4
+
+
+def upload(client, path, size=LARGE):
+    return client.open(client.head("POST", path, fields=[("content-length", str(size))]), end=False)
+
+
+def has_heard(client):
+    """The door has read all that was sent, and what it says to it has come."""
+    pings = len(client.pings)
+    client.h2.ping(b"are you?")
+    client.flush()
+    client.until(lambda: len(client.pings) > pings)
+
+
+def send_what_is_let_in(client, stream):
+    """Until nothing was let in for a few round trips; how much it was."""
+    sent = quiet = 0
+    while quiet < 5:
+        room = min(client.h2.local_flow_control_window(stream.id), client.h2.max_outbound_frame_size)
+        quiet = 0 if room else quiet + 1
+        if room:
+            client.h2.send_data(stream.id, bytes(room))
+            sent += room
+            client.flush()
+        else:
+            has_heard(client)
+    return sent
+
+
+def test_a_large_upload_that_is_read_gets_a_larger_window(place):
+    client = place.attacker()
+    stream = upload(client, "/sink", 8 << 20)
+    assert client.h2.local_flow_control_window(stream.id) == NARROW
+    client.send(stream, bytes(NARROW))
+    client.until(lambda: client.h2.local_flow_control_window(stream.id) > WIDE // 2)
+    client.send(stream, bytes((8 << 20) - NARROW), end=True)
+    assert client.wait(stream).status == 200
+    little = upload(client, "/sink", 98304)
+    client.send(little, bytes(NARROW))
+    client.until(lambda: client.h2.local_flow_control_window(little.id) > 0)
+    assert client.h2.local_flow_control_window(little.id) <= NARROW
+    client.close()
+
+
+def test_uploads_that_nobody_reads_hold_their_windows_and_not_more(place):
+    client = place.attacker()
+    client.tls.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    start = memory(place.house)
+    stuck = [upload(client, "/stuck") for _ in range(WIDE_MOST + 4)]
+    let_in = [send_what_is_let_in(client, stream) for stream in stuck]
+    assert sum(size >= WIDE for size in let_in) >= WIDE_MOST, "the kernel takes the first of each, so that windows grow"
+    assert memory(place.house) - start < ((WIDE_MOST + 2) * WIDE + 4 * NARROW) // 1024
+    # The connection lets the others in all the while.
+    for _ in range(3):
+        beside = upload(client, "/sink", WIDE)
+        client.send(beside, bytes(WIDE), end=True)
+        assert client.wait(beside).status == 200
+    place.others_do_not_notice()
+    place.application.go_on.set()
+    client.send(stuck[0], bytes(LARGE - let_in[0]), end=True)
+    assert client.wait(stuck[0]).status == 200
+    client.close()
+    place.others_do_not_notice()
