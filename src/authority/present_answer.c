@@ -86,8 +86,8 @@ static void add(struct gathering *gathering, const json_t *row)
 	if (i == gathering->count) {
 		memcpy(into->id, id, sizeof id);
 		gathering->count++;
-	} else {
-		gathering->devices--;
+	} else if (gathering->devices) {
+		gathering->devices--; /* a total may be a lie */
 	}
 	into->connections += connections;
 	into->requests += requests;

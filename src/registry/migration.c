@@ -1,5 +1,6 @@
 #include "registry/migration.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -86,10 +87,16 @@ static enum status copy_before(sqlite3 *db, const char *path, int version, struc
 	char target[PATH_MAX];
 	char *sql;
 	enum status status;
+	int fd;
 
 	if (snprintf(target, sizeof target, "%s.before-%d", path, version) >= PATH_MAX)
 		return error_refuse(err, "the path is too long: %s", path);
 	unlink(target);
+	/* For no other eyes than the registry; SQLite writes into a file that is there and empty. */
+	fd = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return error_fail_errno(err, "cannot copy the registry to %s", target);
+	close(fd);
 	sql = sqlite3_mprintf("VACUUM INTO %Q", target);
 	if (!sql)
 		return error_fail(err, "no memory");

@@ -38,14 +38,26 @@ void preparation_init(struct preparation *preparation, struct loop *loop,
 					    .on_done = on_done};
 }
 
+static bool is_sound(const struct plan *plan)
+{
+	uint32_t i;
+
+	for (i = 0; i < plan->watched_count; i++)
+		if (!memchr(plan->watched[i], 0, sizeof plan->watched[i]))
+			return false;
+	for (i = 0; i < plan->listen_count; i++)
+		if (plan->listen[i].at.size > sizeof plan->listen[i].at.un)
+			return false;
+	return memchr(plan->state, 0, sizeof plan->state) && memchr(plan->access_log, 0, sizeof plan->access_log) &&
+	       memchr(plan->acme_folder, 0, sizeof plan->acme_folder);
+}
+
 static bool take_plan(struct plan *plan, int fd)
 {
 	return pread(fd, plan, sizeof *plan, 0) == (ssize_t)sizeof *plan &&
 	       plan->size == sizeof *plan && plan->workers >= 1 && plan->workers <= WORKERS_MOST &&
 	       plan->listen_count >= 1 && plan->listen_count <= PLAN_LISTEN_MOST &&
-	       plan->watched_count <= PLAN_WATCHED_MOST &&
-	       memchr(plan->access_log, 0, sizeof plan->access_log) &&
-	       memchr(plan->acme_folder, 0, sizeof plan->acme_folder);
+	       plan->watched_count <= PLAN_WATCHED_MOST && is_sound(plan);
 }
 
 static void on_ready(struct source *source)
