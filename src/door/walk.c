@@ -205,16 +205,56 @@ static enum refusal judge(struct visit *visit, struct span other)
 	return REFUSAL_NONE;
 }
 
+static bool is_slash(char c)
+{
+	return c == '/' || c == '\\';
+}
+
+/* "//name/path" is a reference to another host for whoever reads it by the URL standard (RFC 3986 section 4.2; a
+ * backslash is a slash there): an application that does goes by "/path". */
+static bool cut_authority(struct span *path)
+{
+	if (path->size < 2 || !is_slash(path->at[1]))
+		return false;
+	while (path->size > 0 && is_slash(path->at[0]))
+		span_skip(path, 1);
+	while (path->size > 0 && !is_slash(path->at[0]))
+		span_skip(path, 1);
+	return path->size > 0;
+}
+
+/* Whatever the first judgement said of rule and watching stays, unless this one is harder. */
+static enum refusal judge_behind_authority(struct visit *visit, char *room, struct span path)
+{
+	const struct target behind = {.path = path};
+	enum refusal watched = visit->watched, why;
+	uint64_t most = visit->exchange.up_most;
+	struct span other;
+
+	if (target_other_reading(&behind, room, PATH_ROOM, &other, NULL) != OK)
+		return REFUSAL_BAD_REQUEST;
+	why = judge(visit, other);
+	if (watched != REFUSAL_NONE)
+		visit->watched = watched;
+	if (most > 0 && (visit->exchange.up_most == 0 || most < visit->exchange.up_most))
+		visit->exchange.up_most = most;
+	return why;
+}
+
 /* Apart, because few paths need so much stack. */
-static __attribute__((noinline)) enum refusal judge_both_readings(struct visit *visit)
+static __attribute__((noinline)) enum refusal judge_all_readings(struct visit *visit)
 {
 	const struct target *target = visit->exchange.target;
+	struct span other, path = target->path;
 	char room[PATH_ROOM];
-	struct span other;
+	enum refusal why;
 
 	if (target_other_reading(target, room, sizeof room, &other, NULL) != OK)
 		return REFUSAL_BAD_REQUEST;
-	return judge(visit, other);
+	why = judge(visit, other);
+	if (why == REFUSAL_NONE && cut_authority(&path))
+		why = judge_behind_authority(visit, room, path);
+	return why;
 }
 
 /* -- the rooms -- */
@@ -255,7 +295,7 @@ static int authorize(struct visit *visit)
 	if (why != REFUSAL_NONE)
 		return deny(visit, why);
 	if (target_is_ambiguous(target))
-		why = judge_both_readings(visit);
+		why = judge_all_readings(visit);
 	else
 		why = judge(visit, SPAN(""));
 	if (why == REFUSAL_NONE && exchange_is_over_ceiling(&visit->exchange, 0))

@@ -87,6 +87,9 @@ def test_requests_come_from_the_networks_of_the_rule(ruled, make_house, applicat
     assert ask(ruled, "/near")[0] == 200
     status, _, body = ask(ruled, "/far/x", "X-Forwarded-For: 192.0.2.7", "Accept: application/json", device=ruled.alice)
     assert status == 403 and b'"C14"' in body, "who says by himself where he is, is not believed"
+    for path in ("//x/far", "/\\x/far", "///x/far/y", "/\\/x//%66ar", "//x/FAR/"):
+        assert ask(ruled, path, device=ruled.alice)[0] == 403, f"{path} is /far to whoever takes x for a host"
+    assert ask(ruled, "//x/y", device=ruled.alice)[0] == 200
     behind = make_house(site="behind.test", config='location "/far" { allow-from = {"192.0.2.0/24", "2001:db8::/32"}  no-certificate = allow }')
     behind.init(applications[0].url)
     behind.set("trusted-proxies", '{"127.0.0.1", "10.0.0.0/8"}')
