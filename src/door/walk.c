@@ -199,9 +199,11 @@ static enum refusal judge(struct visit *visit, struct span other)
 	visit->exchange.up_most = judgement.body_ceiling;
 	if (!judgement.passes)
 		return why;
-	visit->watched = why;
-	if (why != REFUSAL_NONE)
+	/* A path that is judged twice is one request. */
+	if (why != REFUSAL_NONE && visit->watched == REFUSAL_NONE) {
+		visit->watched = why;
 		visit_note_watched(visit, judgement.location);
+	}
 	return REFUSAL_NONE;
 }
 
@@ -223,19 +225,17 @@ static bool cut_authority(struct span *path)
 	return path->size > 0;
 }
 
-/* Whatever the first judgement said of rule and watching stays, unless this one is harder. */
+/* What the first judgement said of rule and watching stays; of two ceilings the lower one. */
 static enum refusal judge_behind_authority(struct visit *visit, char *room, struct span path)
 {
 	const struct target behind = {.path = path};
-	enum refusal watched = visit->watched, why;
+	enum refusal why;
 	uint64_t most = visit->exchange.up_most;
 	struct span other;
 
 	if (target_other_reading(&behind, room, PATH_ROOM, &other, NULL) != OK)
 		return REFUSAL_BAD_REQUEST;
 	why = judge(visit, other);
-	if (watched != REFUSAL_NONE)
-		visit->watched = watched;
 	if (most > 0 && (visit->exchange.up_most == 0 || most < visit->exchange.up_most))
 		visit->exchange.up_most = most;
 	return why;

@@ -145,6 +145,20 @@ static void who_stands_behind_a_trusted_proxy_is_counted_and_not_the_proxy(void 
 	house_close();
 }
 
+static void a_path_that_is_judged_twice_is_counted_once(void **state)
+{
+	struct tally_row rows[4];
+
+	(void)state;
+	open_watching(0);
+	house_connect(0, "chat.example.com");
+	assert_says(house_say(GET("//chat/room")), "HTTP/1.1 200 ");
+	assert_int_equal(take(rows, 4), 1);
+	assert_int_equal(rows[0].count, 1);
+	house_leave();
+	house_close();
+}
+
 static void only_what_passed_by_the_watch_is_counted(void **state)
 {
 	struct location_options locations[] = {{.path = (char *)"/shut", .no_certificate = NO_CERTIFICATE_EXPLAIN},
@@ -184,6 +198,7 @@ int main(void)
 		cmocka_unit_test(nobody_gets_an_identity_by_watching),
 		cmocka_unit_test(who_stands_behind_a_trusted_proxy_is_counted_and_not_the_proxy),
 		cmocka_unit_test(only_what_passed_by_the_watch_is_counted),
+		cmocka_unit_test(a_path_that_is_judged_twice_is_counted_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
