@@ -20,7 +20,7 @@
 #include "shm/meter.h"
 #include "shm/session_store.h"
 
-enum { SESSIONS_EXPECTED = 100000, STOP_SPARE_SECONDS = 5, STOP_SECONDS_UNKNOWN = 10 };
+enum { SESSIONS_EXPECTED = 100000, STOP_SPARE_SECONDS = 5, STOP_SECONDS_UNKNOWN = 10, REOPENS_A_SECOND = 8 };
 
 /* Ending ------------------------------------------------------------------- */
 
@@ -89,15 +89,18 @@ void supervisor_use_access(struct supervisor *supervisor, int fd)
 		(void)part_order(&supervisor->parts[i], (struct order){ORDER_ACCESS, 0}, fd);
 }
 
-/* SIGUSR1: it was moved away. On failure the one before is still in use. */
+/* SIGUSR1: it was moved away. On failure the one before is still in use. Not more than so often in a second, for a
+ * gateway that stands still for a moment must not be full of orders. */
 static void reopen_access(struct supervisor *supervisor)
 {
 	const struct plan *plan = &supervisor->now.plan;
 	struct error err;
 	int fd;
 
-	if (supervisor->now.bundle < 0 || !plan->access_log[0])
+	supervisor->wants_reopen = supervisor->reopens >= REOPENS_A_SECOND;
+	if (supervisor->now.bundle < 0 || !plan->access_log[0] || supervisor->wants_reopen)
 		return;
+	supervisor->reopens++;
 	if (access_file_open(plan->access_log, plan->access_owner, &fd, &err) == OK)
 		supervisor_use_access(supervisor, fd);
 	else
@@ -253,6 +256,9 @@ static void on_second(struct timer *timer)
 		if (!part->child.pid && part->child.again_at > supervisor_now(supervisor) && part->child.again_at < next)
 			next = part->child.again_at;
 	}
+	supervisor->reopens = 0;
+	if (supervisor->wants_reopen)
+		reopen_access(supervisor);
 	reload_look(supervisor);
 	upgrade_look(supervisor);
 	service_notice_alive();

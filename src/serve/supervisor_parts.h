@@ -109,6 +109,8 @@ struct supervisor {
 	struct timer second;
 	int commands; /* the authority's listening socket */
 	int access;   /* the access log's file, or -1 */
+	unsigned reopens;  /* of it, in this second */
+	bool wants_reopen; /* once more, in the next */
 	struct scoreboard *board;
 	struct session_store *sessions;
 	struct meter *meter;
