@@ -258,7 +258,8 @@ void connection_drain(struct connection *connection)
 
 static void drop(struct connection *connection)
 {
-	struct slabs *slabs = &connection->host->connections;
+	struct http_host *host = connection->host;
+	struct slabs *slabs = &host->connections;
 
 	connection->state = CONNECTION_CLOSED;
 	timer_stop(&connection->timer);
@@ -266,6 +267,7 @@ static void drop(struct connection *connection)
 	list_remove(&connection->in_host);
 	crowd_leave(connection);
 	slab_give(slabs, connection);
+	http_host_breathe(host);
 }
 
 static void close_now(struct connection *connection)
@@ -581,6 +583,8 @@ enum status connection_new(struct http_host *host, const struct connection_birth
 		return error_refuse(err, "%zu connections are open, which is the most, and none is idle",
 				    host->connections.taken);
 	}
+	if (host->connections.taken > host->most)
+		host->most = host->connections.taken;
 	memset(connection, 0, connection_size(host));
 	connection->host = host;
 	connection->stream = birth->stream;

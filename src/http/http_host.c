@@ -1,6 +1,7 @@
 #include "http/http_host.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/random.h"
@@ -10,6 +11,7 @@
 #include "http/exchange.h"
 #include "http/h2_parts.h"
 
+enum { CROWD_LEAST = 256 /* connections: 10 MB */ };
 enum { SLABS_KEPT = 128, BULK_KEPT = 4, WIDE_KEPT = 2, WIDE_SHARE = 256 /* of memory_slabs */ };
 
 void http_limits_default(struct http_limits *limits)
@@ -133,6 +135,14 @@ void http_host_stop(struct http_host *host)
 		else
 			connection_drain(connection);
 	}
+}
+
+void http_host_breathe(struct http_host *host)
+{
+	if (host->most < CROWD_LEAST || host->connections.taken > host->most / 4)
+		return;
+	host->most = host->connections.taken;
+	(void)malloc_trim(0);
 }
 
 size_t http_host_connections(const struct http_host *host)

@@ -112,6 +112,7 @@ struct http_host {
 	/* -- http's own -- */
 	struct slabs connections, visits, heads, answers, spills, bulk;
 	struct slabs streams, windows, wide, rests; /* HTTP/2's */
+	size_t most; /* connections at once, since memory was last given back */
 	size_t wide_streams; /* that may take one of `wide` */
 	struct link live;  /* struct connection.in_host */
 	struct crowd crowd;
@@ -138,6 +139,9 @@ static inline bool http_host_is_queue_full(const struct http_host *host)
 {
 	return host->crowd.waiting_strangers >= CROWD_QUEUE_MOST;
 }
+/* A connection is gone. When of a crowd three in four are, the system gets their memory: malloc keeps
+ * what lies between blocks that stay, 40 KB for each that was there. */
+void http_host_breathe(struct http_host *host);
 size_t http_host_connections(const struct http_host *host);
 /* "Sat, 21 Nov 2026 03:13:30 GMT" of this turn. */
 struct span http_host_date(struct http_host *host);
