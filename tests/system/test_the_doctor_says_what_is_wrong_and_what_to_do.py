@@ -46,7 +46,8 @@ error_log {folder}/nginx.log;
 events {{}}
 http {{
     access_log off;
-    client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
+    client_body_temp_path {folder}/n1; proxy_temp_path {folder}/n2; fastcgi_temp_path {folder}/n3; uwsgi_temp_path {folder}/n4;
+    scgi_temp_path {folder}/n5;
     server {{
         listen 127.0.0.2:443 ssl; listen 127.0.0.2:80;
         ssl_certificate {folder}/cdn.pem; ssl_certificate_key {folder}/cdn.key;
