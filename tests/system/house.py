@@ -17,11 +17,19 @@ with open(BINARY, "rb") if os.path.exists(BINARY) else open(os.devnull, "rb") as
 PATIENCE = 20  # seconds until a condition that should come true is given up; no test measures time by it
 
 
+_given = set()
+
+
 def free_port(host="127.0.0.1"):
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens on, and that no other call of this run was told of: who asked may listen there later."""
+    while True:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, 0))
+            port = probe.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 def wait_for(condition, what, patience=PATIENCE):
