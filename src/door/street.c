@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -11,6 +12,7 @@
 #include "http/exchange.h"
 #include "http/http_host.h"
 #include "http/page.h"
+#include "stream/plain_stream.h"
 #include "wire/host_name.h"
 #include "wire/http_head.h"
 #include "wire/target.h"
@@ -175,6 +177,19 @@ enum status street_new(const struct street_setup *setup, struct street **out, st
 	}
 	*out = street;
 	return OK;
+}
+
+void street_accept(struct street *street, int fd, const struct address *peer)
+{
+	struct connection_birth birth = {.peer = *peer, .listener = street};
+	struct connection *connection;
+	struct error err;
+
+	if (plain_stream_new(fd, &birth.stream, &err) != OK)
+		close(fd);
+	/* Too many: a stranger's, on port 80; not worth a line. */
+	else
+		(void)!connection_new(&street->host, &birth, &connection, &err);
 }
 
 struct http_host *street_host(struct street *street)

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "http/http_host.h"
 
+struct address;
 struct door;
 struct loop;
 struct street;
@@ -28,7 +29,9 @@ struct street_setup {
 };
 
 MUST_CHECK enum status street_new(const struct street_setup *setup, struct street **out, struct error *err);
-/* For connection_new with is_tls false, http_host_drain and _end. */
+/* Somebody came by this connected socket; takes `fd`, closes it when there are too many. */
+void street_accept(struct street *street, int fd, const struct address *peer);
+/* For http_host_drain and _end. */
 struct http_host *street_host(struct street *street);
 /* All connections must be gone. NULL is fine. */
 void street_free(struct street *street);

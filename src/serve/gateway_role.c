@@ -40,7 +40,6 @@
 #include "shm/scoreboard.h"
 #include "shm/session_store.h"
 #include "stream/listener.h"
-#include "stream/plain_stream.h"
 #include "stream/tls_memory.h"
 #include "stream/tls_stream.h"
 
@@ -177,16 +176,7 @@ static void accept_tls(void *arg, int fd, const struct address *peer)
 
 static void accept_plain(void *arg, int fd, const struct address *peer)
 {
-	struct gateway *gateway = ((struct gate *)arg)->gateway;
-	struct connection_birth birth = {.peer = *peer, .listener = arg};
-	struct connection *connection;
-	struct error err;
-
-	if (plain_stream_new(fd, &birth.stream, &err) != OK)
-		close(fd);
-	/* Too many: a stranger's, on port 80; not worth a line. */
-	else
-		(void)!connection_new(street_host(gateway->street), &birth, &connection, &err);
+	street_accept(((struct gate *)arg)->gateway->street, fd, peer);
 }
 
 static void accept_metrics(void *arg, int fd, const struct address *peer)

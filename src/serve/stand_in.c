@@ -12,7 +12,6 @@
 #include "door/door.h"
 #include "door/street.h"
 #include "event/loop.h"
-#include "http/connection.h"
 #include "http/http_host.h"
 #include "serve/house_user.h"
 #include "serve/listening.h"
@@ -21,7 +20,6 @@
 #include "serve/settings.h"
 #include "serve/settings_keys.h"
 #include "stream/listener.h"
-#include "stream/plain_stream.h"
 
 struct stand_in {
 	struct loop *loop;
@@ -34,15 +32,7 @@ struct stand_in {
 
 static void on_accept(void *arg, int fd, const struct address *peer)
 {
-	struct stand_in *stand_in = arg;
-	struct connection_birth birth = {.peer = *peer, .listener = stand_in};
-	struct connection *connection;
-	struct error err;
-
-	if (plain_stream_new(fd, &birth.stream, &err) != OK)
-		close(fd);
-	else
-		(void)!connection_new(street_host(stand_in->street), &birth, &connection, &err);
+	street_accept(((struct stand_in *)arg)->street, fd, peer);
 }
 
 static enum status shut_in(const struct stand_in *stand_in, const char *state, pid_t parent, struct error *err)
