@@ -145,29 +145,37 @@ static enum status say_by_hand(const struct acme *acme, const char *site, const 
 			    why, site, acme->config, acme->certificate, acme->key);
 }
 
-/* Only what proves right stays. */
-static enum status try_config(const struct acme *acme, struct span before, struct span after, struct error *err)
+static enum status save_as(const struct acme *acme, const char *path, struct span text, struct error *err)
 {
-	struct prepared prepared;
-	struct error wrong;
 	struct stat facts;
 	enum status status;
 
 	if (stat(acme->config, &facts))
 		return error_fail_errno(err, "cannot read %s", acme->config);
-	status = file_save(acme->config, facts.st_mode & 07777, after, err);
-	if (status == OK && geteuid() == 0 && chown(acme->config, facts.st_uid, facts.st_gid))
-		status = error_fail_errno(err, "cannot give %s back to its owner", acme->config);
+	status = file_save(path, facts.st_mode & 07777, text, err);
+	if (status == OK && geteuid() == 0 && chown(path, facts.st_uid, facts.st_gid))
+		status = error_fail_errno(err, "cannot give %s to the owner of %s", path, acme->config);
+	return status;
+}
+
+/* Proved beside it first: a running chatelaine, or one that starts after a power cut, sees only what is right. */
+static enum status replace_config(const struct acme *acme, struct span text, struct error *err)
+{
+	struct prepared prepared;
+	char trial[PATH_ROOM + 8];
+	struct error wrong;
+	enum status status;
+
+	snprintf(trial, sizeof trial, "%s.acme", acme->config);
+	status = save_as(acme, trial, text, err);
 	if (status != OK)
 		return status;
-	if (preparation_try(acme->config, &prepared, NULL, &wrong) == OK) {
+	if (preparation_try(trial, &prepared, NULL, &wrong) != OK)
+		status = error_refuse(err, "with the new certificate %s", wrong.text);
+	else
 		prepared_release(&prepared);
-		return OK;
-	}
-	status = file_save(acme->config, facts.st_mode & 07777, before, err);
-	if (status == OK && geteuid() == 0 && chown(acme->config, facts.st_uid, facts.st_gid))
-		status = error_fail_errno(err, "cannot give %s back to its owner", acme->config);
-	return status == OK ? error_refuse(err, "with the new certificate %s", wrong.text) : status;
+	(void)unlink(trial);
+	return status == OK ? save_as(acme, acme->config, text, err) : status;
 }
 
 static enum status use_certificate(struct acme *acme, const struct site_options *site, struct error *err)
@@ -185,7 +193,7 @@ static enum status use_certificate(struct acme *acme, const struct site_options 
 			      config_edit_site(buffer_span(&middle), span_of(site->name), "key", acme->key, &after)))
 		status = say_by_hand(acme, site->name, "the certificate is there, but the lines for it were not found", err);
 	else if (status == OK)
-		status = try_config(acme, buffer_span(&before), buffer_span(&after), err);
+		status = replace_config(acme, buffer_span(&after), err);
 	buffer_release(&before);
 	buffer_release(&middle);
 	buffer_release(&after);
